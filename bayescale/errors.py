@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and ends with status 2.
     """
+
+
+class DesignWarning(UserWarning):
+    """Said before sampling: what these runs cannot tell about the law, whatever the sampler does."""

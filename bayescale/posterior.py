@@ -7,6 +7,7 @@ import io
 import json
 import os
 import platform
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +20,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.errors import UserError
+from bayescale.errors import DesignWarning, UserError
 from bayescale.inference import Check, Health, Settings, fit_design
 from bayescale.inference.nuts import Progress
 from bayescale.inference.quantities import fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.models import Design, Model, make_design
+from bayescale.models.density import noise_names
+from bayescale.models.identifiability import identifiability
+from bayescale.models.noise import draw_noise
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files
 
@@ -233,7 +237,7 @@ class PosteriorData:
             rows += [
                 (f"{name}[{cell}]" if len(cells) > 1 else name, values[:, i]) for i, cell in enumerate(cells)
             ]
-        return [*rows, ("sigma", self.draws("sigma")), ("nu", self.draws("nu"))]
+        return [*rows, *((name, self.draws(name)) for name in noise_names(self.design))]
 
 
 def fit_posterior(
@@ -251,9 +255,17 @@ def fit_posterior(
     ------
     DesignError
         The table lacks what the law needs.
+
+    Warns
+    -----
+    DesignWarning
+        Before sampling: the runs cannot tell some parameters, which will repeat their priors.
     """
     runs = runs.reset_index(drop=True)
     design = make_design(model, runs)
+    blind = identifiability(design).notes()
+    if blind:
+        warnings.warn("; ".join(blind), DesignWarning, stacklevel=3)
     fit = fit_design(design, seed, settings, progress)
     provenance = {
         "seed": seed,
@@ -262,7 +274,7 @@ def fit_posterior(
         | {"python": platform.python_version()},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
-        "notes": list(design.notes),
+        "notes": [*design.notes, *blind],
         "source": str(runs.attrs.get("source", "")),
         "runs_sha256": table_hash(runs),
         "model_sha256": model.sha256,
@@ -275,10 +287,12 @@ def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
     named, z = fit.quantities, fit.draws.z
     prior = quantities(design, prior_draws(design, 2000, rng)[None], rng)
     loss = fitted_loss(design, z.reshape(-1, z.shape[-1]))
-    flat = {name: named.posterior[name].reshape(-1, 1) for name in ("sigma", "nu")}
+    flat = {name: named.posterior[name].reshape(-1, 1) for name in noise_names(design)}
     scale = np.sqrt(flat["sigma"] ** 2 + (design.loss_se / design.loss) ** 2)
-    replicated = measured_loss(loss, scale, flat["nu"], rng)
-    run = {"run": np.arange(1, len(design.loss) + 1)}
+    noise = draw_noise(scale, flat["nu"], flat.get("sigma_run"), design.run, rng)
+    replicated = measured_loss(loss, noise)
+    run = {"run": np.arange(1, design.run.max() + 2)}
+    row = {"row": np.arange(1, len(design.loss) + 1)}
     shape = z.shape[:2]
     return xr.DataTree(
         children={
@@ -288,17 +302,18 @@ def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
             "log_likelihood": _group({"log_loss": named.log_likelihood}, {"log_loss": ["run"]}, run),
             "log_prior": _group(named.log_prior, {}, {}),
             "prior": _group(prior.posterior, prior.dims, prior.coords),
-            "posterior_predictive": _group({"loss": replicated.reshape(*shape, -1)}, {"loss": ["run"]}, run),
+            "posterior_predictive": _group({"loss": replicated.reshape(*shape, -1)}, {"loss": ["row"]}, row),
             "observed_data": _group(
                 {"loss": design.loss, "log_loss": np.log(design.loss)},
-                {name: ["run"] for name in ("loss", "log_loss")},
-                run,
+                {name: ["row"] for name in ("loss", "log_loss")},
+                row,
                 lead=(),
             ),
             "constant_data": _group(
-                design.inputs | {"loss_se": design.loss_se, "cell_index": design.cell},
-                {name: ["run"] for name in (*design.inputs, "loss_se", "cell_index")},
-                run,
+                design.inputs
+                | {"loss_se": design.loss_se, "cell_index": design.cell, "run_index": design.run},
+                {name: ["row"] for name in (*design.inputs, "loss_se", "cell_index", "run_index")},
+                row,
                 lead=(),
             ),
         }

@@ -83,7 +83,10 @@ def _noise_variance(posterior: PosteriorData) -> float:
     """Variance of the log loss that a run measures about its expected one."""
     # A Student-t of two degrees of freedom or fewer has no variance; such draws count as three.
     nu = np.maximum(posterior.draws("nu"), 3.0)
-    return float(np.mean(posterior.draws("sigma") ** 2 * nu / (nu - 2)) + typical_se(posterior) ** 2)
+    own = posterior.draws("sigma") ** 2
+    if posterior.design.several:
+        own = own + posterior.draws("sigma_run") ** 2
+    return float(np.mean(own * nu / (nu - 2)) + typical_se(posterior) ** 2)
 
 
 def generate_candidates(posterior: PosteriorData, target: pd.DataFrame, budget: float) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.forecast.expected import expected_loss
+from bayescale.forecast.known_runs import given_runs
 from bayescale.inference.quantities import measured_loss
 from bayescale.posterior import PosteriorData
 
@@ -35,7 +36,8 @@ def predict(
     ----------
     posterior : PosteriorData
     points : DataFrame
-        The law's inputs, and grouping columns where the labels are known.
+        The law's inputs, and grouping columns where the labels are known; a ``run_id`` of a fitted run whose earlier
+        rows are to be used, where runs give several rows.
     of : {"run", "mean"}
         The loss that a new run would measure, noise included, or the expected loss.
     quantiles : sequence of float
@@ -86,9 +88,10 @@ def loss_draws(
     if of == "mean":
         return loss, groups
     rng = np.random.default_rng([seed, 2])
-    sigma, nu = posterior.draws("sigma")[:, None], posterior.draws("nu")[:, None]
-    scale = np.sqrt(sigma**2 + typical_se(posterior) ** 2)
-    return measured_loss(loss, scale, nu, rng), groups
+    given = given_runs(posterior, points, typical_se(posterior))
+    noise = given.centre + given.scale * rng.standard_t(given.freedom)
+    groups = [f"{g}; run known" if known else g for g, known in zip(groups, given.known, strict=True)]
+    return measured_loss(loss, noise), groups
 
 
 def typical_se(posterior: PosteriorData) -> float:

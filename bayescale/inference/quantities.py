@@ -39,13 +39,13 @@ class Quantities:
     posterior : dict
         For each law parameter p: `p` in every cell, `p_mean` in the population, `p_term` the size of its term at the
         reference point where it is centred, and for each factor f of it `p|f` (effects on the link scale) and `p|f_sd`;
-        then `sigma` and `nu`.
+        then `sigma`, `nu`, and `sigma_run` where runs give several rows.
     dims : dict
         Names of the dimensions after the first two.
     coords : dict
         Labels of those dimensions.
     log_likelihood : ndarray, shape (chains, draws, runs)
-        Of log loss.
+        Of log loss, all rows of a run together.
     log_prior : dict of ndarray, shape (chains, draws)
     """
 
@@ -61,7 +61,6 @@ def _evaluate(z: Any, layout: Layout, data: Data) -> Any:
     def one(z: Any) -> Any:
         cells = cell_parameters(z, layout, data)
         means = unlink(layout.law, population(z, layout, data), data["reference"])
-        sigma, nu = noise_of(z, layout, data)
         terms = layout.law.sampled(cells, data["reference"])
         return {
             "cells": cells,
@@ -71,8 +70,7 @@ def _evaluate(z: Any, layout: Layout, data: Data) -> Any:
                 basis @ u for basis, u in zip(data["level_bases"], split(z, layout)[1], strict=True)
             ),
             "free": tuple(split(z, layout)[1]),
-            "sigma": sigma,
-            "nu": nu,
+            "noise": noise_of(z, layout, data),
             "log_likelihood": log_likelihood(z, layout, data),
             "log_prior": log_prior(z, layout, data),
         }
@@ -117,7 +115,7 @@ def quantities(design: Design, z: np.ndarray, rng: np.random.Generator) -> Quant
                 posterior[effects.name], dims[effects.name] = flat["effects"][i], [factor]
                 posterior[f"{effects.name}_sd"] = draw_spread(flat["free"][i], *prior.normal("positive"), rng)
                 coords[factor] = list(effects.labels)
-    posterior["sigma"], posterior["nu"] = flat["sigma"], flat["nu"]
+    posterior |= flat["noise"]
 
     def by_chain(x: np.ndarray) -> np.ndarray:
         return x.reshape(*shape, *x.shape[1:])
@@ -137,11 +135,8 @@ def fitted_loss(design: Design, z: np.ndarray) -> np.ndarray:
     return _in_batches(_expected, z, layout_of(design), data_of(design))
 
 
-def measured_loss(
-    expected: np.ndarray, scale: np.ndarray, nu: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Losses that runs would measure: expected ones with Student-t noise on their log, of the same shape."""
-    noise = scale * rng.standard_t(np.broadcast_to(nu, expected.shape))
+def measured_loss(expected: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Losses that runs would measure: expected ones with noise on their log, of the same shape."""
     # With few degrees of freedom a draw can be beyond what a float holds; e^50 is as absurd a factor, and finite.
     return expected * np.exp(np.clip(noise, -50, 50))
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 Support = Literal["positive", "real", "unit"]
 Values = Mapping[str, Any]
 """Parameter or input name to array; arrays broadcast against each other."""
+NOTHING: Values = MappingProxyType({})
+
+
+class Optimum(Protocol):
+    """Compute-optimal params and tokens under C = k N D, in closed form.
+
+    `fixed` holds the law's inputs other than params and tokens, such as granularity: what the budget does not choose.
+    """
+
+    def __call__(
+        self, values: Values, flops: Any, flops_per_param_token: Any = 6.0, fixed: Values = NOTHING
+    ) -> tuple[Any, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,31 @@ class Range:
             )
         if not 0 < self.mass < 1:
             raise ValueError(f"the mass of a prior range lies between 0 and 1: got {self.mass}")
+
+    @classmethod
+    def of(cls, value: Any) -> Range:
+        """A range from how people write one: a `Range`, a pair, or ``{"range": [low, high], "mass": 0.9}``.
+
+        Raises
+        ------
+        ValueError
+            Anything else; the message says how a prior is written.
+        """
+        if isinstance(value, Range):
+            return value
+        mass = 0.9
+        if isinstance(value, Mapping):
+            if not {"range"} <= set(value) <= {"range", "mass"}:
+                raise ValueError(
+                    f"a prior is written {{ range = [low, high], mass = 0.9 }}: got {dict(value)!r}"
+                )
+            value, mass = value["range"], value.get("mass", mass)
+        numbers = value if isinstance(value, (list, tuple)) else ()
+        if len(numbers) != 2 or not all(
+            isinstance(x, (int, float)) and not isinstance(x, bool) for x in (*numbers, mass)
+        ):
+            raise ValueError(f"the range of a prior is two numbers, [low, high]: got {value!r}")
+        return cls(float(numbers[0]), float(numbers[1]), float(mass))
 
     def normal(self, support: Support) -> tuple[float, float]:
         """Mean and standard deviation on the link scale."""
@@ -79,7 +118,8 @@ class Centring:
         What it is, in words.
     to_natural, from_natural : callable
         ``(quantity, values, reference) -> quantity``: from the term size to the parameter and back. `values`
-        holds the law's other parameters, `reference` the reference point of every input.
+        holds the law's other parameters, `reference` the reference point of every input. A conversion looks up
+        the parameters that it needs, one by one: each is converted before, in whatever order the law has them.
     unit : str
         Of the sampled quantity.
     """
@@ -172,9 +212,12 @@ class Law:
         What others found.
     validity : str
         Known limits.
-    optimum : callable, optional
-        ``(values, flops, flops_per_param_token) -> (params, tokens)`` in closed form, where there is one;
+    optimum : Optimum, optional
+        ``(values, flops, flops_per_param_token, fixed) -> (params, tokens)`` in closed form, where there is one;
         everything else is optimised numerically.
+    may_be_zero : frozenset of str
+        Inputs that may be zero in some runs (not in all: their reference point is that of the runs that have
+        some), such as the tokens of a datastore. The loss and its gradient in the parameters are finite there.
     """
 
     name: str
@@ -187,12 +230,18 @@ class Law:
     loss: Callable[[Values, Values], Any]
     published: tuple[Published, ...] = ()
     validity: str = ""
-    optimum: Callable[[Values, Any, Any], tuple[Any, Any]] | None = None
+    optimum: Optimum | None = None
+    may_be_zero: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         names = self.parameter_names
         if len(set(names)) < len(names):
             raise ValueError(f"law {self.name}: two parameters share a name in {names}")
+        if not self.may_be_zero <= set(self.inputs):
+            raise ValueError(
+                f"law {self.name}: may_be_zero names {sorted(self.may_be_zero - set(self.inputs))}, "
+                "which the law does not take"
+            )
         for published in self.published:
             unknown = set(published.values) - set(names)
             if unknown:
@@ -207,11 +256,8 @@ class Law:
 
     def natural(self, sampled: Values, reference: Values) -> dict[str, Any]:
         """Parameters in the units of the equation, from the quantities that are sampled."""
-        values = {p.name: sampled[p.name] for p in self.parameters if p.centring is None}
-        for p in self.parameters:
-            if p.centring is not None:
-                values[p.name] = p.centring.to_natural(sampled[p.name], values, reference)
-        return values
+        values = _Natural(self, sampled, reference)
+        return {name: values[name] for name in self.parameter_names}
 
     def sampled(self, values: Values, reference: Values) -> dict[str, Any]:
         """The quantities that are sampled, from parameters in the units of the equation."""
@@ -240,6 +286,49 @@ class Law:
         if self.validity:
             lines.append(f"  limits: {self.validity}")
         return "\n".join(lines)
+
+
+class _Natural(Mapping[str, Any]):
+    """Parameters in the units of the equation, each converted when it is first looked up, and what it needs before it.
+
+    So the order of a law's parameters is free, and one that is defined by way of itself is found out.
+    """
+
+    def __init__(self, law: Law, sampled: Values, reference: Values) -> None:
+        self._law, self._sampled, self._reference = law, sampled, reference
+        self._done: dict[str, Any] = {}
+        self._under_way: list[str] = []
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._done:
+            return self._done[name]
+        if name in self._under_way:
+            way = " -> ".join([*self._under_way[self._under_way.index(name) :], name])
+            raise ValueError(
+                f"law {self._law.name}: the centring of {name} needs {name} itself ({way}); a centring looks up the "
+                "other parameters that it needs and no more (`without` sets one aside)"
+            )
+        if name not in self._law.parameter_names:
+            raise KeyError(name)
+        centring = self._law.parameter(name).centring
+        value = self._sampled[name]
+        if centring is not None:
+            self._under_way.append(name)
+            value = centring.to_natural(value, self, self._reference)
+            self._under_way.pop()
+        self._done[name] = value
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._law.parameter_names)
+
+    def __len__(self) -> int:
+        return len(self._law.parameters)
+
+
+def without(values: Values, name: str, instead: Any = 0.0) -> Values:
+    """The same values with another for one of them, none of the rest looked up: for use in a centring."""
+    return ChainMap({name: instead}, values)  # type: ignore[arg-type]  # it is only read
 
 
 def _pair(interval: tuple[float, float]) -> str:

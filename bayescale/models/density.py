@@ -1,7 +1,8 @@
 """The log density that is sampled, as a pure function of one vector and the data.
 
 The vector z holds, in this order: a standardised population mean for each parameter (standard normal a priori), the
-free coordinates of every factor's effects (on the link scale), and the standardised logs of sigma and nu.
+free coordinates of every factor's effects (on the link scale), and the standardised logs of sigma and nu, and of
+sigma_run where runs give several rows.
 
 The standard deviation between groups is not in it: it is integrated out (`bayescale.models.spread`).
 """
@@ -19,6 +20,7 @@ import numpy as np
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws import Law
 from bayescale.models.design import Design, Effects
+from bayescale.models.noise import log_student_t, log_student_t_by_run
 from bayescale.models.spread import log_effects, spread_grid
 
 Array = Any
@@ -32,21 +34,33 @@ class Layout:
     law: Law
     blocks: tuple[tuple[int, int], ...]
     """Of each factor's effects: index of its parameter, and number of free coordinates."""
+    noise: tuple[str, ...] = ("sigma", "nu")
+    """The noise parameters, all positive; ``sigma_run`` is among them where runs give several rows."""
 
     def __hash__(self) -> int:
-        return hash((id(self.law), self.blocks))
+        return hash((id(self.law), self.blocks, self.noise))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Layout) and self.law is other.law and self.blocks == other.blocks
+        return (
+            isinstance(other, Layout)
+            and self.law is other.law
+            and self.blocks == other.blocks
+            and self.noise == other.noise
+        )
 
     @property
     def size(self) -> int:
-        return len(self.law.parameters) + sum(free for _, free in self.blocks) + 2
+        return len(self.law.parameters) + sum(free for _, free in self.blocks) + len(self.noise)
 
 
 def layout_of(design: Design) -> Layout:
     names = design.law.parameter_names
-    return Layout(design.law, tuple((names.index(e.parameter), e.free) for e in design.effects))
+    blocks = tuple((names.index(e.parameter), e.free) for e in design.effects)
+    return Layout(design.law, blocks, noise_names(design))
+
+
+def noise_names(design: Design) -> tuple[str, ...]:
+    return ("sigma", "nu", "sigma_run") if design.several else ("sigma", "nu")
 
 
 def data_of(design: Design, typical_spread: bool = False) -> Data:
@@ -64,7 +78,8 @@ def data_of(design: Design, typical_spread: bool = False) -> Data:
         "inputs": {name: jnp.asarray(x) for name, x in design.inputs.items()},
         "log_loss": jnp.asarray(np.log(design.loss)),
         "relative_se": jnp.asarray(design.loss_se / design.loss),
-        "mask": jnp.ones(len(design.loss)),
+        "run": jnp.asarray(design.run),
+        "rows": jnp.asarray(np.bincount(design.run).astype(float)),
         "cell": jnp.asarray(design.cell),
         "reference": {name: jnp.asarray(x) for name, x in design.reference.items()},
         "no_effect": jnp.zeros(len(design.cells)),
@@ -72,8 +87,7 @@ def data_of(design: Design, typical_spread: bool = False) -> Data:
         "sd": jnp.asarray(normals[:, 1]),
         "bases": tuple(jnp.asarray(e.basis[index]) for e, index in zip(design.effects, cells, strict=True)),
         "spread": tuple(_spread_grid(design, e, typical_spread) for e in design.effects),
-        "sigma": jnp.asarray(model.noise.sigma.normal("positive")),
-        "nu": jnp.asarray(model.noise.nu.normal("positive")),
+        "noise": jnp.asarray([getattr(model.noise, n).normal("positive") for n in noise_names(design)]),
     }
 
 
@@ -94,22 +108,23 @@ def log_density(z: Array, layout: Layout, data: Data) -> Array:
 
 
 def log_prior(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
-    """The prior, by what it is about: each parameter's mean, each factor's effects, sigma and nu."""
+    """The prior, by what it is about: each parameter's mean, each factor's effects, each noise parameter."""
     means, effects, noise = split(z, layout)
     out = {p.name: -0.5 * means[i] ** 2 for i, p in enumerate(layout.law.parameters)}
     for i, (u, (log_tau, log_weight)) in enumerate(zip(effects, data["spread"], strict=True)):
         out[f"effects{i}"] = log_effects(u, log_tau, log_weight)
-    out["sigma"], out["nu"] = -0.5 * noise[0] ** 2, -0.5 * noise[1] ** 2
+    out |= {name: -0.5 * noise[i] ** 2 for i, name in enumerate(layout.noise)}
     return out
 
 
 def log_likelihood(z: Array, layout: Layout, data: Data) -> Array:
-    """Of every run's log loss, shape (runs,); zero where masked."""
-    sigma, nu = noise_of(z, layout, data)
-    scale = jnp.sqrt(sigma**2 + data["relative_se"] ** 2)
-    standard = (data["log_loss"] - jnp.log(expected_loss(z, layout, data))) / scale
-    constant = jax.lax.lgamma((nu + 1) / 2) - jax.lax.lgamma(nu / 2) - 0.5 * jnp.log(nu * np.pi)
-    return data["mask"] * (constant - jnp.log(scale) - (nu + 1) / 2 * jnp.log1p(standard**2 / nu))
+    """Of every run's log loss, shape (runs,): its one row, or all its rows together where runs give several."""
+    noise = noise_of(z, layout, data)
+    scale = jnp.sqrt(noise["sigma"] ** 2 + data["relative_se"] ** 2)
+    residual = data["log_loss"] - jnp.log(expected_loss(z, layout, data))
+    if "sigma_run" not in noise:
+        return log_student_t(residual, scale, noise["nu"])
+    return log_student_t_by_run(residual, scale, noise["nu"], noise["sigma_run"], data["run"], data["rows"])
 
 
 def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
@@ -147,13 +162,11 @@ INVERSE_LINK: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def noise_of(z: Array, layout: Layout, data: Data) -> tuple[Array, Array]:
-    """Scale and degrees of freedom of the noise of log loss."""
+def noise_of(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
+    """The noise parameters, by name."""
     _, _, noise = split(z, layout)
-    return (
-        jnp.exp(data["sigma"][0] + data["sigma"][1] * noise[0]),
-        jnp.exp(data["nu"][0] + data["nu"][1] * noise[1]),
-    )
+    mean, sd = data["noise"][:, 0], data["noise"][:, 1]
+    return {name: jnp.exp(mean[i] + sd[i] * noise[..., i]) for i, name in enumerate(layout.noise)}
 
 
 def split(z: Array, layout: Layout) -> tuple[Array, list[Array], Array]:

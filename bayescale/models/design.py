@@ -72,11 +72,11 @@ class Design:
     model : Model
     cells : DataFrame
         One row per combination of grouping labels in the table, in sorted order.
-    cell : ndarray of int, shape (runs,)
-        Which cell a run is in.
-    inputs : dict of ndarray, shape (runs,)
+    cell, run : ndarray of int, shape (rows,)
+        Which cell a row is in, and which run it comes from.
+    inputs : dict of ndarray, shape (rows,)
         The law's inputs.
-    loss, loss_se : ndarray, shape (runs,)
+    loss, loss_se : ndarray, shape (rows,)
         Nats per token; `loss_se` is zero where it is not known.
     reference : dict of float
         Geometric mean of each input.
@@ -88,6 +88,7 @@ class Design:
     model: Model
     cells: pd.DataFrame
     cell: Array
+    run: Array
     inputs: dict[str, Array]
     loss: Array
     loss_se: Array
@@ -107,6 +108,11 @@ class Design:
             else ["all"]
         )
 
+    @cached_property
+    def several(self) -> bool:
+        """Whether some run gives several rows."""
+        return len(np.unique(self.run)) < len(self.run)
+
     def effects_of(self, parameter: str) -> tuple[Effects, ...]:
         return tuple(e for e in self.effects if e.parameter == parameter)
 
@@ -125,10 +131,14 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
             raise DesignError(
                 f"the law {law.name} needs the column {column!r}; the table has {', '.join(map(str, runs.columns))}"
             )
-        bad = ~(np.isfinite(runs[column].to_numpy(float)) & (runs[column].to_numpy(float) > 0))
+        values = runs[column].to_numpy(float)
+        zero = column in law.may_be_zero
+        bad = ~(np.isfinite(values) & (values >= 0 if zero else values > 0))
         if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            must = "zero or positive, and finite" if zero else "positive and finite"
             raise DesignError(
-                f"row {int(np.flatnonzero(bad)[0]) + 1}, column {column}: must be positive and finite"
+                f"row {row + 1}, column {column}: must be {must} for the law {law.name}; got {values[row]:g}"
             )
     if len(runs) < 2:
         raise DesignError(f"a fit needs at least two runs: the table has {len(runs)} after filtering")
@@ -152,14 +162,17 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
     inputs = {name: runs[name].to_numpy(float) for name in law.inputs}
     se, said = _independent_se(runs)
     notes += said
+    run, said = _runs(runs)
+    notes += said
     return Design(
         model=model,
         cells=cells,
         cell=cell,
+        run=run,
         inputs=inputs,
         loss=runs["loss"].to_numpy(float),
         loss_se=se,
-        reference={name: float(np.exp(np.log(x).mean())) for name, x in inputs.items()},
+        reference={name: _typical(x) for name, x in inputs.items()},
         effects=tuple(effects),
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -197,6 +210,31 @@ def _grouping_labels(model: Model, runs: pd.DataFrame) -> tuple[pd.DataFrame, li
         else:
             labels[column] = [label_text(value) for value in values]
     return labels, notes
+
+
+def _typical(values: Array) -> float:
+    """Geometric mean of the values that are not zero; one where all are."""
+    positive = values[values > 0]
+    return float(np.exp(np.log(positive).mean())) if len(positive) else 1.0
+
+
+def _runs(runs: pd.DataFrame) -> tuple[Array, list[str]]:
+    """Which run each row comes from, and a note where runs give several rows."""
+    alone = np.arange(len(runs))
+    if "run_id" not in runs:
+        return alone, []
+    ids = runs["run_id"]
+    # A row without an id is a run of its own.
+    named = ids.map(label_text).where(ids.notna(), pd.Series([f"\0{i}" for i in alone], index=ids.index))
+    run = pd.factorize(named)[0]
+    rows = np.bincount(run)
+    if rows.max() == 1:
+        return alone, []
+    note = (
+        f"{len(runs)} rows come from {len(rows)} runs: the rows of a run share an effect of their run (sigma_run), and "
+        "count as one run"
+    )
+    return run, [note]
 
 
 def _independent_se(runs: pd.DataFrame) -> tuple[Array, list[str]]:

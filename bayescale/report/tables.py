@@ -182,7 +182,8 @@ def _meanings(model: Model) -> dict[str, str]:
         else:
             found[p.name] = f"{p.meaning}, population mean [{p.unit}]"
     return found | {
-        "sigma": "scale of the relative noise of one run",
+        "sigma": "scale of the relative noise of one row",
+        "sigma_run": "scale of what the rows of one run share",
         "nu": "degrees of freedom of the noise; small: odd runs are expected",
     }
 

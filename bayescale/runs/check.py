@@ -38,6 +38,7 @@ _OF_EVIDENCE: tuple[_Check, ...] = (
     divergence.diverged,
     design.identifiable,
     design.enough,
+    design.one_size_a_run,
     design.repeated_data,
     labels.missing_labels,
 )

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from scipy.stats import binom, rankdata
 
+from bayescale.models.density import noise_names
 from bayescale.report.figures import style
 from bayescale.report.subject import Subject
 
@@ -20,7 +21,8 @@ def draw(subject: Subject, width: float) -> Figure:
     """Draw it."""
     narrow = width < 6
     tree = subject.posterior.tree
-    names = [*(f"{p}_mean" for p in subject.posterior.model.definition.parameter_names), "sigma", "nu"]
+    means = (f"{p}_mean" for p in subject.posterior.model.definition.parameter_names)
+    names = [*means, *noise_names(subject.posterior.design)]
     chains = tree["posterior"]["sigma"].shape[0]
     figure, axes = style.panels(width, len(names) + 1, 2 if narrow else 4, 1.55 if narrow else 1.7, 0.35)
     for axis, name in zip(axes, names, strict=False):

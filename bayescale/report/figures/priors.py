@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from bayescale.laws import Range
 from bayescale.laws.base import Support
+from bayescale.models.density import noise_names
 from bayescale.report.figures import style
 from bayescale.report.figures.parameters import ordered
 from bayescale.report.subject import Subject
@@ -33,8 +34,8 @@ def learned(subject: Subject) -> list[tuple[str, Range, Support, np.ndarray]]:
         for p in ordered(law)
     ]
     noise: list[tuple[str, Range, Support, np.ndarray]] = [
-        ("sigma", model.noise.sigma, "positive", posterior.draws("sigma")),
-        ("nu", model.noise.nu, "positive", posterior.draws("nu")),
+        (name, getattr(model.noise, name), "positive", posterior.draws(name))
+        for name in noise_names(posterior.design)
     ]
     return found + noise
 

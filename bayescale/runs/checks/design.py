@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from bayescale.runs.checks.inspection import Inspection, named
 from bayescale.runs.problem import Problem
@@ -55,6 +56,23 @@ def enough(table: Inspection) -> list[Problem]:
             "note", what, "A forecast beyond it leans on the law and the priors; add smaller runs."
         )
     return problems
+
+
+def one_size_a_run(table: Inspection) -> list[Problem]:
+    """Rows that share a run_id and not their params: an id of something else than a run."""
+    ids = np.array(["" if label is None else label for label in table.labels("run_id")], dtype=object)
+    params = table.positive("params")
+    usable = (ids != "") & np.isfinite(params)
+    if not usable.any():
+        return []
+    sizes = pd.Series(params[usable]).groupby(ids[usable])
+    mixed = set((sizes.max() > (1 + 1e-9) * sizes.min()).pipe(lambda s: s[s]).index)
+    at = usable & np.isin(ids, list(mixed))
+    if not mixed:
+        return []
+    what = f"rows of one run_id differ in params, in {named([int(row) for row in table.rows[at]])}"
+    remedy = "Rows that share a run_id count as one run; give each training run an id of its own."
+    return table.once("warning", what, remedy, "run_id", at)
 
 
 def repeated_data(table: Inspection) -> list[Problem]:
