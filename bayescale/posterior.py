@@ -106,6 +106,21 @@ class PosteriorData:
             return SIX
         return float((self.runs["flops"] / (self.runs["params"] * self.runs["tokens"])).median())
 
+    def flops_of(self, runs: pd.DataFrame) -> np.ndarray:
+        """Compute of every row: as counted, or k N D where it was not; NaN where neither is known."""
+        known = pd.Series(np.nan, index=runs.index)
+        if {"params", "tokens"} <= set(runs.columns):
+            known = self.flops_per_param_token * runs["params"].astype(float) * runs["tokens"].astype(float)
+        if "flops" in runs:
+            known = runs["flops"].astype(float).fillna(known)
+        return known.to_numpy(float)
+
+    @cached_property
+    def dearest(self) -> float:
+        """Compute of the dearest fitted run; NaN where no run's is known."""
+        flops = self.flops_of(self.runs)
+        return float(np.nanmax(flops)) if np.isfinite(flops).any() else float("nan")
+
     def health(self) -> Health:
         """PASS, REVIEW or FAIL, each check with its figure and advice."""
         return self.verdict
@@ -199,6 +214,11 @@ class PosteriorData:
             model = Model.model_validate_json(attrs["model"])
             provenance = json.loads(attrs["provenance"])
         except (KeyError, ValueError, TypeError) as error:
+            if "no law named" in str(error):
+                raise PosteriorFileError(
+                    f"{path}: fitted with a law of its own that is not known here; make it known with "
+                    f"bayescale.register before loading ({error})"
+                ) from None
             raise PosteriorFileError(f"{path}: damaged ({error})") from None
         groups = {name: child for name, child in tree.children.items() if name != "runs"}
         posterior = cls(xr.DataTree(children=groups), model, runs, health, provenance)

@@ -19,6 +19,11 @@ from bayescale.posterior import SIX, PosteriorData
 STEPS = 60
 """Golden-section steps: each shrinks the bracket by 0.618, so 60 take eight decades to a relative 1e-11."""
 
+RATIOS = (1e-3, 1e6)
+"""Tokens per parameter among which the numerical optimum is looked for: beyond, no law has been measured."""
+
+NODES = 181
+
 
 class AllocationError(UserError):
     """A budget that cannot be allocated; the message says why."""
@@ -52,42 +57,47 @@ class Allocation:
         return f"{shown.round(4).to_string(index=False)}\n{rule}"
 
 
-def optimum(law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX) -> tuple[np.ndarray, np.ndarray]:
-    """Params and tokens that minimise the law at C = k N D: in closed form where the law has one."""
+def optimum(
+    law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX, fixed: Mapping[str, Any] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Params and tokens that minimise the law at C = k N D: in closed form where the law has one.
+
+    `fixed` holds the law's other inputs, such as unique_tokens or experts.
+    """
+    fixed = _other_inputs(law, fixed or {})
     if law.optimum is not None:
-        params, tokens = law.optimum(values, flops, k)
+        params, tokens = law.optimum(values, flops, k, fixed)
         return np.asarray(params), np.asarray(tokens)
-    return numeric_optimum(law, values, flops, k)
+    return numeric_optimum(law, values, flops, k, fixed)
 
 
 def numeric_optimum(
-    law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX
+    law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX, fixed: Mapping[str, Any] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same by a grid over log params, refined by golden section; works for any law of params and tokens.
+    """The same by a grid over tokens per parameter, refined by golden section; for any law of params and tokens.
 
     Raises
     ------
     AllocationError
-        The law is not one of params and tokens, or has no optimum inside the grid.
+        The law is not one of params and tokens, another of its inputs is not given, or the loss falls to the edge of
+        the grid.
     """
-    if set(law.inputs) != {"params", "tokens"}:
-        raise AllocationError(
-            f"the law {law.name} is not one of params and tokens alone; it has no allocation here"
-        )
+    fixed = {name: jnp.asarray(x) for name, x in _other_inputs(law, fixed or {}).items()}
     values = {name: jnp.asarray(x) for name, x in values.items()}
     log_product = jnp.log(jnp.asarray(flops) / k)
 
-    def loss(log_params: Any) -> Any:
-        return law.loss(values, {"params": jnp.exp(log_params), "tokens": jnp.exp(log_product - log_params)})
+    def loss(log_ratio: Any) -> Any:
+        params, tokens = jnp.exp((log_product - log_ratio) / 2), jnp.exp((log_product + log_ratio) / 2)
+        return law.loss(values, {**fixed, "params": params, "tokens": tokens})
 
-    share = jnp.linspace(0.02, 0.98, 97)
-    grid = jnp.stack([loss(s * log_product) for s in share])
-    best = jnp.argmin(grid, axis=0)
-    if bool(jnp.any((best == 0) | (best == len(share) - 1))):
+    nodes = jnp.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), NODES)
+    grid = jnp.stack([loss(node) for node in nodes])
+    best = jnp.argmin(jnp.where(jnp.isfinite(grid), grid, jnp.inf), axis=0)
+    if bool(jnp.any((best == 0) | (best == NODES - 1))):
         raise AllocationError(
             f"the law {law.name} has no compute-optimal size here: its loss falls to the edge of all sizes"
         )
-    low, high = share[best - 1] * log_product, share[best + 1] * log_product
+    low, high = nodes[best - 1], nodes[best + 1]
     inverse = (np.sqrt(5) - 1) / 2
 
     def narrow(_: int, bracket: Any) -> Any:
@@ -97,12 +107,31 @@ def numeric_optimum(
         return jnp.where(lower, low, left), jnp.where(lower, right, high)
 
     low, high = jax.lax.fori_loop(0, STEPS, narrow, (low, high))
-    log_params = (low + high) / 2
-    return np.asarray(jnp.exp(log_params)), np.asarray(jnp.exp(log_product - log_params))
+    middle = (low + high) / 2
+    return np.asarray(jnp.exp((log_product - middle) / 2)), np.asarray(jnp.exp((log_product + middle) / 2))
+
+
+def _other_inputs(law: Law, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The law's inputs beside params and tokens, all of them given."""
+    if not {"params", "tokens"} <= set(law.inputs):
+        raise AllocationError(
+            f"the law {law.name} takes {', '.join(law.inputs)}: without params and tokens there is nothing to allocate"
+        )
+    others = [name for name in law.inputs if name not in ("params", "tokens")]
+    missing = [name for name in others if name not in given]
+    if missing:
+        raise AllocationError(
+            f"the law {law.name} takes {', '.join(missing)} beside params and tokens: say at which (--at "
+            f"{missing[0]}=VALUE, or a column of that name in `groups`)"
+        )
+    return {name: given[name] for name in others}
 
 
 def allocate(
-    posterior: PosteriorData, flops: Sequence[float], groups: pd.DataFrame | None = None
+    posterior: PosteriorData,
+    flops: Sequence[float],
+    groups: pd.DataFrame | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> Allocation:
     """Posterior of N*, D* and L* at each budget.
 
@@ -112,7 +141,10 @@ def allocate(
     flops : sequence of float
         Budgets in FLOPs.
     groups : DataFrame, optional
-        Grouping labels, a row a group; every cell of the fitted runs where absent.
+        Grouping labels, a row a group; every cell of the fitted runs where absent. Columns that the law takes beside
+        params and tokens, such as ``unique_tokens``, hold what they are fixed at.
+    fixed : mapping, optional
+        The same for every group.
     """
     budgets = np.asarray(list(flops), dtype=float)
     if not len(budgets) or not (np.isfinite(budgets) & (budgets > 0)).all():
@@ -120,15 +152,18 @@ def allocate(
     groups = posterior.design.cells if groups is None else groups
     if groups.empty and len(groups.columns) == 0:
         groups = pd.DataFrame(index=[0])
+    groups = groups.assign(**{name: float(x) for name, x in (fixed or {}).items()})
+    _known_inputs(posterior, fixed or {})
     cells = Predictor(posterior).parameters(groups)
     k = posterior.flops_per_param_token
     rows: list[dict[str, Any]] = []
     kept: dict[str, list[np.ndarray]] = {"params": [], "tokens": [], "loss": []}
     for i, labels in enumerate(groups.to_dict("records")):
         values = {name: x[:, i] for name, x in cells.values.items()}
+        others = _other_inputs(cells.law, labels)
         for budget in budgets:
-            params, tokens = optimum(cells.law, values, budget, k)
-            loss = np.asarray(cells.law.loss(values, {"params": params, "tokens": tokens}))
+            params, tokens = optimum(cells.law, values, budget, k, others)
+            loss = np.asarray(cells.law.loss(values, {**others, "params": params, "tokens": tokens}))
             for name, x in (("params", params), ("tokens", tokens), ("loss", loss)):
                 kept[name].append(x)
             row: dict[str, Any] = {**{str(c): label for c, label in labels.items()}, "flops": budget}
@@ -141,3 +176,16 @@ def allocate(
                 row[name], row[f"{name}_q0.05"], row[f"{name}_q0.95"] = np.quantile(x, (0.5, 0.05, 0.95))
             rows.append(row)
     return Allocation(pd.DataFrame(rows), {name: np.stack(x, axis=1) for name, x in kept.items()}, k)
+
+
+def _known_inputs(posterior: PosteriorData, fixed: Mapping[str, float]) -> None:
+    others = [name for name in posterior.model.definition.inputs if name not in ("params", "tokens")]
+    for name, value in fixed.items():
+        if name not in others:
+            takes = ", ".join(others) if others else "nothing"
+            raise AllocationError(
+                f"the law {posterior.model.law} takes {takes} beside params and tokens; {name} does not matter to it"
+            )
+        zero = name in posterior.model.definition.may_be_zero
+        if not np.isfinite(value) or value < 0 or (value == 0 and not zero):
+            raise AllocationError(f"{name} must be positive: got {value:g}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -24,6 +25,8 @@ class Action(BaseModel):
         Its size, and the tokens it would be trained on.
     groups : dict
         Labels of the grouping columns, such as ``{architecture = "llama"}``; a label left out is averaged over.
+    inputs : dict
+        What the law takes beside params and tokens, such as ``{unique_tokens = 1e10}``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +34,7 @@ class Action(BaseModel):
     params: float = Field(gt=0, allow_inf_nan=False)
     tokens: float = Field(gt=0, allow_inf_nan=False)
     groups: dict[str, str] = {}
+    inputs: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
 
 
 class Decision(BaseModel):

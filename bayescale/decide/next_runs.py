@@ -94,7 +94,8 @@ def generate_candidates(posterior: PosteriorData, target: pd.DataFrame, budget: 
     k = posterior.flops_per_param_token
     runs = posterior.runs
     low, high = (float(np.quantile(runs["tokens"] / runs["params"], p)) for p in (0.05, 0.95))
-    labels = {c: target[c].iloc[0] for c in posterior.design.cells.columns if c in target}
+    others = [c for c in posterior.model.definition.inputs if c not in ("params", "tokens", "flops")]
+    labels = {c: target[c].iloc[0] for c in (*posterior.design.cells.columns, *others) if c in target}
     rows = []
     for flops in budget * np.geomspace(1 / 30, 1, BUDGETS):
         sizes = np.sqrt(flops / k / np.geomspace(low, high, SIZES))

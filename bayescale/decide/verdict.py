@@ -120,7 +120,9 @@ def _no_answer(posterior: PosteriorData, record: HeldOut | None) -> str:
 
 
 def _point(action: Action) -> pd.DataFrame:
-    return pd.DataFrame([{"params": action.params, "tokens": action.tokens, **action.groups}])
+    return pd.DataFrame(
+        [{"params": action.params, "tokens": action.tokens, **action.inputs, **action.groups}]
+    )
 
 
 def _assess(posterior: PosteriorData, decision: Decision, action: Action, seed: int) -> dict[str, Any]:
@@ -135,24 +137,23 @@ def _assess(posterior: PosteriorData, decision: Decision, action: Action, seed: 
                 else "they have no groups: leave `groups` out"
             )
         )
-    lacking = sorted(set(posterior.model.definition.inputs) - {"params", "tokens"})
+    taken = set(posterior.model.definition.inputs)
+    lacking = sorted(taken - {"params", "tokens", "flops"} - set(action.inputs))
     if lacking:
         raise DecisionError(
-            f"the law {posterior.model.law} needs {', '.join(lacking)}, which an action cannot say yet; decide by a "
-            "law of params and tokens, or use `bayescale predict`"
+            f"action {action.name!r}: the law {posterior.model.law} takes {', '.join(lacking)}; say at which, "
+            f"inputs = {{ {lacking[0]} = ... }}"
+        )
+    idle = sorted(set(action.inputs) - taken)
+    if idle:
+        raise DecisionError(
+            f"action {action.name!r}: {', '.join(idle)} does not matter to the law {posterior.model.law}; leave it out"
         )
     loss, group = loss_draws(posterior, _point(action), "run", seed)
     draws = loss[:, 0]
     expected = loss_draws(posterior, _point(action), "mean")[0][:, 0]
     baseline = decision.baseline_loss or _lowest_measured(posterior, action)
     flops = posterior.flops_per_param_token * action.params * action.tokens
-    dearest = float(
-        (
-            posterior.runs["flops"]
-            if "flops" in posterior.runs
-            else 6 * posterior.runs["params"] * posterior.runs["tokens"]
-        ).max()
-    )
     low, middle, high = np.quantile(draws, (0.05, 0.5, 0.95))
     return {
         "action": action.name,
@@ -166,7 +167,7 @@ def _assess(posterior: PosteriorData, decision: Decision, action: Action, seed: 
         "baseline_loss": baseline,
         "gain": float(baseline - expected.mean()),
         "p_gain": float((baseline - draws >= decision.min_gain).mean()),
-        "decades_beyond": float(np.log10(flops / dearest)),
+        "decades_beyond": float(np.log10(flops / posterior.dearest)),
         "group": group[0],
     }
 

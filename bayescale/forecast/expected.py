@@ -141,11 +141,13 @@ def inputs_of(law: Law, points: pd.DataFrame) -> dict[str, np.ndarray]:
         if column not in points:
             raise PointsError(f"the points lack the column {column!r}, which the law {law.name} needs")
         values = pd.to_numeric(points[column], errors="coerce").to_numpy(float)
-        bad = ~(np.isfinite(values) & (values > 0))
+        zero = column in law.may_be_zero
+        bad = ~(np.isfinite(values) & (values >= 0 if zero else values > 0))
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise PointsError(
-                f"row {row + 1}, column {column}: {str(points[column].iloc[row])[:40]!r} is not a positive number"
+                f"row {row + 1}, column {column}: {str(points[column].iloc[row])[:40]!r} is not a "
+                f"{'number of at least zero' if zero else 'positive number'}"
             )
         inputs[column] = values
     return inputs
@@ -156,5 +158,7 @@ def expected_loss(
 ) -> tuple[np.ndarray, list[str]]:
     """Draws of the expected loss, shape (draws, points), and what was done about each point's groups."""
     cells = Predictor(posterior, seed).parameters(points)
+    if "flops" in cells.law.inputs and "flops" not in points and {"params", "tokens"} <= set(points):
+        points = points.assign(flops=posterior.flops_per_param_token * points["params"] * points["tokens"])
     loss = np.asarray(cells.law.loss(cells.values, inputs_of(cells.law, points)))
     return loss, cells.groups

@@ -1,6 +1,19 @@
 """Scaling laws, one file each."""
 
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, amplitude
+from bayescale.laws.expression import law_from_expression, law_of
 from bayescale.laws.registry import law, laws, register
 
-__all__ = ["Centring", "Law", "Parameter", "Published", "Range", "amplitude", "law", "laws", "register"]
+__all__ = [
+    "Centring",
+    "Law",
+    "Parameter",
+    "Published",
+    "Range",
+    "amplitude",
+    "law",
+    "law_from_expression",
+    "law_of",
+    "laws",
+    "register",
+]

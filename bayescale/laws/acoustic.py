@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
-from bayescale.laws.base import Law, Parameter, Range, Values
-from bayescale.laws.centring import scale
+from bayescale.laws.base import NOTHING, Law, Parameter, Range, Values
+from bayescale.laws.terms import BETWEEN_EXPONENTS, BETWEEN_SIZES, exponent, floor, scaled
 
 
 def loss(values: Values, inputs: Values) -> Any:
@@ -27,7 +27,9 @@ def loss(values: Values, inputs: Values) -> Any:
     return jnp.exp(alpha * jnp.logaddexp(jnp.logaddexp(terms[0], terms[1]), terms[2]))
 
 
-def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tuple[Any, Any]:
+def optimum(
+    values: Values, flops: Any, flops_per_param_token: Any = 6.0, fixed: Values = NOTHING
+) -> tuple[Any, Any]:
     """Compute-optimal params and tokens: the bracket is additive, so that Hoffmann's closed form applies to it."""
     p, q = values["alpha_N"] / values["alpha"], values["alpha_D"] / values["alpha"]
     log_balance = jnp.log(p / q) + p * jnp.log(values["N_C"]) - q * jnp.log(values["D_C"])
@@ -35,6 +37,8 @@ def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tup
     log_params = (log_balance + q * log_product) / (p + q)
     return jnp.exp(log_params), jnp.exp(log_product - log_params)
 
+
+ALONE, FREE = Range(0.05, 8.0), Range(0.03, 0.8)
 
 LAW = Law(
     name="acoustic",
@@ -47,57 +51,14 @@ LAW = Law(
     ),
     inputs=("params", "tokens"),
     parameters=(
-        Parameter(
-            name="L_inf",
-            meaning="loss that neither size nor data removes",
-            unit="nats/token",
-            support="positive",
-            # As for Hoffmann's law.
-            prior=Range(0.1, 5.0),
-            latex=r"L_\infty",
-            spread=Range(0.05, 1.0),
-        ),
-        Parameter(
-            name="N_C",
-            meaning="scale of size",
-            unit="params",
-            support="positive",
-            # Alone, without the other two: from a part of the loss (alpha = 1) to all of it (small alpha).
-            prior=Range(0.05, 8.0),
-            latex="N_C",
-            spread=Range(0.05, 0.8),
-            centring=scale("N_C", "params", "alpha_N", "N"),
-        ),
-        Parameter(
-            name="alpha_N",
-            meaning="exponent of size where size alone limits",
-            unit="1",
-            support="positive",
-            # .07 without a floor (Kaplan 2020) to .37 with one (Aghajanyan 2023).
-            prior=Range(0.03, 0.8),
-            latex=r"\alpha_N",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="D_C",
-            meaning="scale of data",
-            unit="tokens",
-            support="positive",
-            prior=Range(0.05, 8.0),
-            latex="D_C",
-            spread=Range(0.05, 0.8),
-            centring=scale("D_C", "tokens", "alpha_D", "D"),
-        ),
-        Parameter(
-            name="alpha_D",
-            meaning="exponent of data where data alone limits",
-            unit="1",
-            support="positive",
-            # .095 without a floor (Kaplan 2020) to .6 with one.
-            prior=Range(0.03, 0.8),
-            latex=r"\alpha_D",
-            spread=Range(0.02, 0.4),
-        ),
+        floor("L_inf", r"L_\infty"),
+        # Alone, without the other two: from a part of the loss (alpha = 1) to all of it (small alpha).
+        scaled("N_C", "params", "alpha_N", "N", prior=ALONE, meaning="scale of size", spread=BETWEEN_SIZES),
+        # .07 without a floor (Kaplan 2020) to .37 with one (Aghajanyan 2023).
+        exponent("alpha_N", r"\alpha_N", "size where size alone limits", FREE),
+        scaled("D_C", "tokens", "alpha_D", "D", prior=ALONE, meaning="scale of data", spread=BETWEEN_SIZES),
+        # .095 without a floor (Kaplan 2020) to .6 with one.
+        exponent("alpha_D", r"\alpha_D", "data where data alone limits", FREE),
         Parameter(
             name="alpha",
             meaning="how the limits combine: 1 adds them, small values let the largest rule",
@@ -106,7 +67,7 @@ LAW = Law(
             # Kaplan's joint law has .1, Hoffmann's sum is 1.
             prior=Range(0.05, 2.0),
             latex=r"\alpha",
-            spread=Range(0.02, 0.4),
+            spread=BETWEEN_EXPONENTS,
         ),
     ),
     loss=loss,

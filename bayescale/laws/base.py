@@ -183,6 +183,7 @@ class Published:
     """A published set of values, for one law, with where it comes from.
 
     `sd` holds standard errors where the source gives them. Rounded figures stay out of tests that predict.
+    `runs` holds the lowest and highest inputs of the runs behind it, where the source gives them.
     """
 
     label: str
@@ -190,6 +191,7 @@ class Published:
     citation: str
     sd: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    runs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayescale.laws.base import Law, Parameter, Range, Values
-from bayescale.laws.chinchilla import optimum as hoffmann_optimum
+from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import above, exponent, floor, sized
 
 
@@ -34,10 +34,9 @@ def repeated_data_loss(values: Values, inputs: Values) -> Any:
     return _between(values, h)
 
 
-def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tuple[Any, Any]:
-    """Compute-optimal params and tokens under C = k N D: the bounds change nothing, so Hoffmann's."""
-    inner = {"A": values["a"], "alpha": values["alpha"], "B": values["b"], "beta": values["beta"]}
-    return hoffmann_optimum(inner, flops, flops_per_param_token)
+def _as_hoffmann(values: Values, fixed: Values) -> Values:
+    """The bounds are monotone in h, so they leave the optimum where it is."""
+    return {"A": values["a"], "alpha": values["alpha"], "B": values["b"], "beta": values["beta"]}
 
 
 def largest_useful_params(values: Values, unique_tokens: Any) -> Any:
@@ -59,9 +58,10 @@ def _odds(name: str, input: str, exponent: str) -> Parameter:
         f"amplitude of the {input} term",
         f"{input}^{exponent}",
         f"{name} {input}0^-{exponent}",
-        f"part of h = (L - E) / (L_0 - L) due to {input} at the reference point, a pure number",
+        f"part of h = (L - E) / (L_0 - L) due to {input} at the reference point",
         lambda v, x: x[input] ** -v[exponent],
         prior=Range(0.005, 1.0),
+        size_unit="1",
     )
 
 
@@ -96,7 +96,7 @@ LAWS = (
         parameters=_SHARED,
         loss=ample_data_loss,
         validity="No repeated data. Where no run is near chance, L_0 repeats its prior and the law is Hoffmann's.",
-        optimum=optimum,
+        optimum=optimum_at(_as_hoffmann),
     ),
     Law(
         name="bounded-repeated",
@@ -114,10 +114,11 @@ LAWS = (
                 "amplitude of over-fitting",
                 "params^-gamma x unique_tokens^delta",
                 "c N0^gamma D0^-delta",
-                "part of h due to over-fitting at the reference point, a pure number",
+                "part of h due to over-fitting at the reference point",
                 lambda v, x: x["params"] ** v["gamma"] * x["unique_tokens"] ** -v["delta"],
                 # From none that a run shows to as much as size costs.
                 prior=Range(0.0005, 0.5),
+                size_unit="1",
             ),
             exponent("gamma", r"\gamma", "size in over-fitting", Range(0.05, 1.5)),
             exponent("delta", r"\delta", "unique data in over-fitting", Range(0.05, 2.0)),

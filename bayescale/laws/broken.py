@@ -31,6 +31,7 @@ def _beyond(name: str, before: str) -> Centring:
         meaning=f"how far {name} lies beyond {before}, a ratio less one",
         to_natural=lambda ratio, values, reference: values[before] * (1 + ratio),
         from_natural=lambda natural, values, reference: natural / values[before] - 1,
+        unit="1",
     )
 
 
@@ -61,6 +62,7 @@ def _break(i: int, input: str) -> tuple[Parameter, ...]:
                 meaning=f"log2 of the factor by which break {i} has lowered the reducible loss where it lies",
                 to_natural=lambda product, values, reference: product / values[f"f{i}"],
                 from_natural=lambda natural, values, reference: natural * values[f"f{i}"],
+                unit="1",
             ),
         ),
         Parameter(
@@ -86,7 +88,7 @@ def bnsl(breaks: int, input: str = "tokens") -> Law:
         Published(
             "Caballero 2022, four-digit addition",
             {"a": 0.414, "b": 2.277, "c0": 0.055, "c1": 5.66, "d1": 612.6, "f1": 0.059},
-            "arXiv:2210.14891, figure 4; refitted by this project to the first 14 of the 17 released points",
+            "arXiv:2210.14891; refitted by this project to the first 14 of the 17 released points",
             note="The input is the number of training examples; test cross-entropy.",
         ),
     )

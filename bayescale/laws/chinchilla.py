@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from bayescale.laws.base import Law, Parameter, Published, Range, Values, amplitude
+from bayescale.laws.base import NOTHING, Law, Optimum, Published, Range, Values
+from bayescale.laws.terms import exponent, floor, term
 
 
 def loss(values: Values, inputs: Values) -> Any:
@@ -16,7 +18,9 @@ def loss(values: Values, inputs: Values) -> Any:
     )
 
 
-def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tuple[Any, Any]:
+def optimum(
+    values: Values, flops: Any, flops_per_param_token: Any = 6.0, fixed: Values = NOTHING
+) -> tuple[Any, Any]:
     """Compute-optimal params and tokens under C = k N D (Hoffmann et al. 2022, eq. 4).
 
     N* = G (C/k)^(beta/(alpha+beta)), D* = (C/k)^(alpha/(alpha+beta)) / G,
@@ -29,6 +33,29 @@ def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tup
     return balance * product ** (beta / total), product ** (alpha / total) / balance
 
 
+def optimum_at(as_hoffmann: Callable[[Values, Values], Values]) -> Optimum:
+    """The closed form of a law that becomes Hoffmann's, as far as the optimum goes, once its other inputs are fixed.
+
+    Parameters
+    ----------
+    as_hoffmann : callable
+        ``(values, fixed) -> values`` of Hoffmann's A, alpha, B and beta.
+    """
+
+    def optimum_of_rest(
+        values: Values, flops: Any, flops_per_param_token: Any = 6.0, fixed: Values = NOTHING
+    ) -> tuple[Any, Any]:
+        return optimum(as_hoffmann(values, fixed), flops, flops_per_param_token)
+
+    return optimum_of_rest
+
+
+DENSE = Range(0.1, 1.0)
+"""Of exponents beside a fitted floor: no dense model is published below Aghajanyan's 0.11; sparse ones have less."""
+
+RUNS = {"params": (7e7, 1.6e10), "tokens": (5e9, 5e11)}
+"""Hoffmann's runs, which Besiroglu's are a reading of."""
+
 LAW = Law(
     name="chinchilla",
     title="Hoffmann 2022: additive power laws in size and data",
@@ -37,57 +64,11 @@ LAW = Law(
     latex=r"L(N, D) = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}",
     inputs=("params", "tokens"),
     parameters=(
-        Parameter(
-            name="E",
-            meaning="loss that neither size nor data removes",
-            unit="nats/token",
-            support="positive",
-            # Published floors run from 0.16 (code) to 4.1 (image tokens): Aghajanyan 2023, Henighan 2020.
-            prior=Range(0.2, 4.0),
-            latex="E",
-            # Six modalities of Aghajanyan 2023 have a standard deviation of log E of 1.1; text corpora differ less.
-            spread=Range(0.05, 1.0),
-        ),
-        Parameter(
-            name="A",
-            meaning="amplitude of the size term",
-            unit="nats/token x params^alpha",
-            support="positive",
-            prior=Range(0.05, 3.0),
-            latex="A",
-            spread=Range(0.05, 0.8),
-            centring=amplitude("A", "params", "alpha"),
-        ),
-        Parameter(
-            name="alpha",
-            meaning="exponent of size",
-            unit="1",
-            support="positive",
-            # Published: 0.13 (image) to 0.37 (code, molecules) in Aghajanyan 2023; 0.34 to 0.36 on Hoffmann's runs.
-            prior=Range(0.1, 1.0),
-            latex=r"\alpha",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="B",
-            meaning="amplitude of the data term",
-            unit="nats/token x tokens^beta",
-            support="positive",
-            prior=Range(0.05, 3.0),
-            latex="B",
-            spread=Range(0.05, 0.8),
-            centring=amplitude("B", "tokens", "beta"),
-        ),
-        Parameter(
-            name="beta",
-            meaning="exponent of data",
-            unit="1",
-            support="positive",
-            # Published: 0.11 to 0.32 in Aghajanyan 2023; 0.28 to 0.61 on Hoffmann's runs, by estimator.
-            prior=Range(0.1, 1.0),
-            latex=r"\beta",
-            spread=Range(0.02, 0.4),
-        ),
+        floor(meaning="loss that neither size nor data removes"),
+        term("A", "params", "alpha"),
+        exponent("alpha", r"\alpha", "size", DENSE),
+        term("B", "tokens", "beta"),
+        exponent("beta", r"\beta", "data", DENSE),
     ),
     loss=loss,
     published=(
@@ -95,6 +76,7 @@ LAW = Law(
             label="Hoffmann 2022",
             values={"E": 1.6934, "A": 406.4, "B": 410.7, "alpha": 0.33917084, "beta": 0.2849083},
             citation="arXiv:2203.15556, TeX source",
+            runs=RUNS,
         ),
         Published(
             label="Besiroglu 2024",
@@ -102,6 +84,7 @@ LAW = Law(
             sd={"E": 0.026, "A": 124.5, "B": 1293.0, "alpha": 0.0154, "beta": 0.0206},
             citation="arXiv:2404.10102",
             note="The five highest losses are left out; with them beta is 0.45.",
+            runs=RUNS,
         ),
     ),
     validity="No interaction of size and data, no repeated data, schedules decayed to their horizon.",

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
+from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values, without
 from bayescale.laws.terms import shifted
 
 
@@ -40,8 +40,21 @@ def effective_params(values: Values, params: Any, experts: Any) -> Any:
 
 
 def _log_loss_without_d(values: Values, reference: Values) -> Any:
-    return jnp.log10(loss({**values, "d": 0.0}, reference))
+    return jnp.log10(loss(without(values, "d"), reference))
 
+
+SATURATION = (
+    # Published: 1.8 to 4.2 (Clark), 2.07 (Ludziejewski 2025).
+    Parameter("E_start", "Ehat of a dense model", "experts", "positive", Range(1.1, 10.0), "E_{start}"),
+    # Published: 290 (Ludziejewski 2025) to 478.
+    Parameter(
+        "E_max", "where more experts stop helping", "experts", "positive", Range(60.0, 2000.0), "E_{max}"
+    ),
+)
+"""What `saturated_experts` needs, for every law with it."""
+
+RUNS = {"params": (1.5e7, 1.3e9), "experts": (1.0, 512.0)}
+"""Clark's runs: dense size and experts."""
 
 LAW = Law(
     name="clark",
@@ -111,24 +124,7 @@ LAW = Law(
                 from_natural=lambda d, v, reference: 10.0 ** (d + _log_loss_without_d(v, reference)),
             ),
         ),
-        Parameter(
-            name="E_start",
-            meaning="Ehat of a dense model",
-            unit="experts",
-            support="positive",
-            # Published: 1.8 to 4.2.
-            prior=Range(1.1, 10.0),
-            latex="E_{start}",
-        ),
-        Parameter(
-            name="E_max",
-            meaning="where more experts stop helping",
-            unit="experts",
-            support="positive",
-            # Published: 290 (Ludziejewski 2025) to 478.
-            prior=Range(60.0, 2000.0),
-            latex="E_{max}",
-        ),
+        *SATURATION,
     ),
     loss=loss,
     published=(
@@ -137,18 +133,21 @@ LAW = Law(
             {"a": -0.082, "b": -0.108, "c": 0.009, "d": 1.104, "E_start": 1.847, "E_max": 314.5},
             "arXiv:2202.01169",
             note="Rounded: rmse 0.004 in log10 L on the released curves, against 0.003 for the refit.",
+            runs=RUNS,
         ),
         Published(
             "RL-R",
             {"a": -0.083, "b": -0.126, "c": 0.012, "d": 1.111, "E_start": 1.880, "E_max": 470.0},
             "arXiv:2202.01169",
             note="Rounded: rmse 0.008 in log10 L on the released curves, against 0.003 for the refit.",
+            runs=RUNS,
         ),
         Published(
             "Hash",
             {"a": -0.087, "b": -0.136, "c": 0.012, "d": 1.157, "E_start": 4.175, "E_max": 477.7},
             "arXiv:2202.01169",
             note="Rounded: rmse 0.006 in log10 L on the released curves, against 0.003 for the refit.",
+            runs=RUNS,
         ),
         Published(
             "S-Base, refitted",

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayescale.laws.base import Law, Parameter, Range, Values
+from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import exponent, floor, relative, sized, term
 
 CONTRIEVER_PARAMS = 177e6
@@ -88,6 +89,8 @@ LAWS = (
             ),
         ),
         loss=log_loss,
+        optimum=optimum_at(lambda values, fixed: values),
+        may_be_zero=frozenset({"datastore_tokens"}),
         validity=f"{_LIMITS} Unbounded below: not for datastores far beyond the measured ones.",
     ),
     Law(
@@ -104,6 +107,7 @@ LAWS = (
             exponent("s", "s", "the datastore", Range(0.02, 1.0)),
         ),
         loss=power_loss,
+        optimum=optimum_at(lambda values, fixed: values),
         validity=f"{_LIMITS} Not for models without a datastore.",
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
-from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
+from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values, without
 
 PAPER = "Li et al. 2025, Predictable Scale Part II: Farseer, arXiv:2506.10972"
 
@@ -45,18 +45,20 @@ def _slope(coefficient: str, exponent: str) -> Centring:
         from_natural=lambda natural, values, reference: (
             natural * values[exponent] * reference["params"] ** values[exponent]
         ),
+        unit="1",
     )
 
 
-def _log_value(name: str, symbol: str, meaning: str, rest: Any) -> Centring:
+def _log_value(name: str, symbol: str, meaning: str, rest: Any, unit: str = "bits/character") -> Centring:
     """Offset of a logarithm, sampled as the value itself at the reference point."""
     return Centring(
         symbol=symbol,
         meaning=meaning,
-        to_natural=lambda size, values, reference: jnp.log(size) - rest({**values, name: 0.0}, reference),
+        to_natural=lambda size, values, reference: jnp.log(size) - rest(without(values, name), reference),
         from_natural=lambda natural, values, reference: jnp.exp(
-            natural + rest({**values, name: 0.0}, reference)
+            natural + rest(without(values, name), reference)
         ),
+        unit=unit,
     )
 
 
@@ -152,6 +154,7 @@ LAW = Law(
                 "exp(A N0^a + E)",
                 "exponent of data at the runs' geometric-mean size",
                 lambda values, reference: values["A"] * reference["params"] ** values["a"] + values["E"],
+                unit="1",
             ),
         ),
         Parameter(
@@ -172,6 +175,7 @@ LAW = Law(
                 from_natural=lambda natural, values, reference: (
                     natural * _amplitude_power(values, reference) + _exponent_slope(values, reference)
                 ),
+                unit="1",
             ),
         ),
         Parameter(

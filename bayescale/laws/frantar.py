@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values, amplitude
-from bayescale.laws.centring import scale
+from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
+from bayescale.laws.chinchilla import DENSE, optimum_at
+from bayescale.laws.terms import BETWEEN_SIZES, exponent, floor, scaled, term
 
 PAPER = "Frantar et al. 2023, Scaling Laws for Sparsely-Connected Foundation Models, arXiv:2309.08520"
 
 
 def loss(values: Values, inputs: Values) -> Any:
-    """L = (a_S (1-S)^b_S + c_S) N^-b_N + (a_D/D)^b_D + c (Frantar et al. 2023, eq. 2); N counts non-zero params."""
+    """L = (a_S (1-S)^b_S + c_S) N^-b_N + (a_D/D)^b_D + c (Frantar et al. 2023); N counts non-zero params."""
     size = values["a_S"] * inputs["density"] ** values["b_S"] + values["c_S"]
     return (
         size * inputs["params"] ** -values["b_N"]
         + (values["a_D"] / inputs["tokens"]) ** values["b_D"]
         + values["c"]
     )
+
+
+def at_density(values: Values, density: Any) -> dict[str, Any]:
+    """The same law at one density, as the parameters of Hoffmann's (the law ``chinchilla``)."""
+    return {
+        "E": values["c"],
+        "A": values["a_S"] * density ** values["b_S"] + values["c_S"],
+        "alpha": values["b_N"],
+        "B": values["a_D"] ** values["b_D"],
+        "beta": values["b_D"],
+    }
 
 
 def size_multiplier(values: Values, density: Any) -> Any:
@@ -29,7 +41,7 @@ def size_multiplier(values: Values, density: Any) -> Any:
 LAW = Law(
     name="frantar",
     title="Frantar 2023: sparsity",
-    citation=f"{PAPER}, eq. 2",
+    citation=PAPER,
     equation="L = (a_S (1-S)^b_S + c_S) N^-b_N + (a_D/D)^b_D + c",
     latex=(
         r"L(S, N, D) = \left(a_S (1 - S)^{b_S} + c_S\right) \left(\frac{1}{N}\right)^{b_N}"
@@ -37,16 +49,8 @@ LAW = Law(
     ),
     inputs=("params", "density", "tokens"),
     parameters=(
-        Parameter(
-            name="c_S",
-            meaning="amplitude of the size term in the limit of sparsity",
-            unit="nats/token x params^b_N",
-            support="positive",
-            prior=Range(0.05, 4.0),
-            latex="c_S",
-            spread=Range(0.05, 0.8),
-            centring=amplitude("c_S", "params", "b_N"),
-        ),
+        # The limit of sparsity is more than a dense model's term: up to 4 nats.
+        term("c_S", "params", "b_N", prior=Range(0.05, 4.0)),
         Parameter(
             name="a_S",
             meaning="amplitude of what density adds to the size term",
@@ -55,7 +59,7 @@ LAW = Law(
             # Published, at three quarters sparse: .14 (T5 on C4) and .2 (ViT on JFT) of the limit.
             prior=Range(0.02, 2.0),
             latex="a_S",
-            spread=Range(0.05, 0.8),
+            spread=BETWEEN_SIZES,
             centring=Centring(
                 symbol="a_S (1-S0)^b_S / c_S",
                 meaning="what density adds to the size term at the runs' geometric-mean density, relative to c_S",
@@ -65,59 +69,21 @@ LAW = Law(
                 from_natural=lambda natural, values, reference: (
                     natural / values["c_S"] * reference["density"] ** values["b_S"]
                 ),
+                unit="1",
             ),
         ),
-        Parameter(
-            name="b_S",
-            meaning="exponent of density",
-            unit="1",
-            support="positive",
-            # Published: .72 and .82.
-            prior=Range(0.2, 2.0),
-            latex="b_S",
-            spread=Range(0.02, 0.4),
+        # Published: .72 and .82.
+        exponent("b_S", "b_S", "density", Range(0.2, 2.0)),
+        # Published: .245 and .39; as for dense models otherwise.
+        exponent("b_N", "b_N", "size", DENSE),
+        # Published, at 3e10 tokens: .46 (T5) and .014 (ViT; images).
+        scaled(
+            "a_D", "tokens", "b_D", "D", prior=Range(0.01, 3.0), meaning="scale of data", spread=BETWEEN_SIZES
         ),
-        Parameter(
-            name="b_N",
-            meaning="exponent of size",
-            unit="1",
-            support="positive",
-            # Published: .245 and .39; other laws of size with a floor from .1 to .4.
-            prior=Range(0.1, 1.0),
-            latex="b_N",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="a_D",
-            meaning="scale of data",
-            unit="tokens",
-            support="positive",
-            # Published, at 3e10 tokens: .46 (T5) and .014 (ViT; images).
-            prior=Range(0.01, 3.0),
-            latex="a_D",
-            spread=Range(0.05, 0.8),
-            centring=scale("a_D", "tokens", "b_D", "D"),
-        ),
-        Parameter(
-            name="b_D",
-            meaning="exponent of data",
-            unit="1",
-            support="positive",
-            # Published: .20 and .89.
-            prior=Range(0.1, 1.5),
-            latex="b_D",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="c",
-            meaning="loss that neither size nor data removes",
-            unit="nats/token",
-            support="positive",
-            # Published: .65 (T5 on C4) and 4.5 (ViT on JFT); as wide as for Hoffmann's law otherwise.
-            prior=Range(0.2, 8.0),
-            latex="c",
-            spread=Range(0.05, 1.0),
-        ),
+        # Published: .20 and .89.
+        exponent("b_D", "b_D", "data", Range(0.1, 1.5)),
+        # Published: .65 (T5 on C4) and 4.5 (ViT on JFT, whose loss is over classes of images).
+        floor("c", "c", Range(0.2, 8.0)),
     ),
     loss=loss,
     published=tuple(
@@ -135,4 +101,5 @@ LAW = Law(
         "params are the non-zero ones, density = 1 - S is the part of weights that is kept (1 for a dense model); "
         "for images, tokens are images."
     ),
+    optimum=optimum_at(lambda values, fixed: at_density(values, fixed["density"])),
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
+from bayescale.laws.base import NOTHING, Law, Parameter, Published, Range, Values
+from bayescale.laws.terms import exponent, floor, sized
 
 PAPER = "Gadre et al. 2024, Language models scale reliably with over-training and on downstream tasks, arXiv:2403.08540"
 
@@ -24,21 +25,25 @@ def loss(values: Values, inputs: Values) -> Any:
     )
 
 
-def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tuple[Any, Any]:
+def optimum(
+    values: Values, flops: Any, flops_per_param_token: Any = 6.0, fixed: Values = NOTHING
+) -> tuple[Any, Any]:
     """Compute-optimal params and tokens: M* = (b/a)^(1/(2 eta)) tokens per parameter at every budget."""
     ratio = (values["b"] / values["a"]) ** (0.5 / values["eta"])
     params = (flops / flops_per_param_token / ratio) ** 0.5
     return params, params * ratio
 
 
-def _term(symbol: str, input: str, letter: str) -> Centring:
-    return Centring(
-        symbol=f"{symbol} (6 {letter}0^2)^-eta",
-        meaning=f"size of the {input} term at the runs' geometric-mean {input}",
-        to_natural=lambda size, values, reference: size * (6 * reference[input] ** 2) ** values["eta"],
-        from_natural=lambda natural, values, reference: (
-            natural * (6 * reference[input] ** 2) ** -values["eta"]
-        ),
+def _term(name: str, input: str, letter: str) -> Parameter:
+    return sized(
+        name,
+        f"amplitude of the {input} term",
+        "nats/token x FLOPs^eta",
+        f"{name} (6 {letter}0^2)^-eta",
+        f"size of the {input} term at the runs' geometric-mean {input}",
+        lambda v, x: (6 * x[input] ** 2) ** -v["eta"],
+        # Near 1 nat at 1e8 params and 2e9 tokens on three web corpora.
+        prior=Range(0.05, 5.0),
     )
 
 
@@ -50,57 +55,22 @@ LAW = Law(
     latex=r"L(C, M) = E + \left(a M^{\eta} + b M^{-\eta}\right) C^{-\eta},\quad M = D/N,\quad C = 6 N D",
     inputs=("params", "tokens"),
     parameters=(
-        Parameter(
-            name="E",
-            meaning="loss that neither size nor data removes",
-            unit="nats/token",
-            support="positive",
-            # As for Hoffmann's law; 1.5 to 1.8 on three web corpora.
-            prior=Range(0.2, 4.0),
-            latex="E",
-            spread=Range(0.05, 1.0),
-        ),
-        Parameter(
-            name="a",
-            meaning="amplitude of the size term",
-            unit="nats/token x FLOPs^eta",
-            support="positive",
-            # Near 1 nat at 1e8 params on three web corpora.
-            prior=Range(0.05, 5.0),
-            latex="a",
-            spread=Range(0.05, 0.8),
-            centring=_term("a", "params", "N"),
-        ),
-        Parameter(
-            name="b",
-            meaning="amplitude of the data term",
-            unit="nats/token x FLOPs^eta",
-            support="positive",
-            prior=Range(0.05, 5.0),
-            latex="b",
-            spread=Range(0.05, 0.8),
-            centring=_term("b", "tokens", "D"),
-        ),
-        Parameter(
-            name="eta",
-            meaning="exponent of compute at a fixed ratio of tokens to params",
-            unit="1",
-            support="positive",
-            # .121 to .136 on three web corpora; half of the .11 to .4 that others find for size and data.
-            prior=Range(0.04, 0.4),
-            latex=r"\eta",
-            spread=Range(0.02, 0.4),
-        ),
+        # 1.5 to 1.8 on three web corpora.
+        floor(),
+        _term("a", "params", "N"),
+        _term("b", "tokens", "D"),
+        # .121 to .136 on three web corpora; half of the .11 to .4 that others find for size and data.
+        exponent("eta", r"\eta", "compute at a fixed ratio of tokens to params", Range(0.04, 0.4)),
     ),
     loss=loss,
     published=tuple(
         Published(
             f"refit of Gadre 2024, {corpus}",
-            {"E": floor, "a": a, "b": b, "eta": eta},
+            {"E": least, "a": a, "b": b, "eta": eta},
             "arXiv:2403.08540; our refit of the released data with the paper's default design",
             note="Six runs and four parameters: hardly a degree of freedom is left.",
         )
-        for corpus, floor, a, b, eta in (
+        for corpus, least, a, b, eta in (
             ("C4", 1.51, 141.0, 190.0, 0.121),
             ("RedPajama", 1.84, 212.0, 367.0, 0.136),
             ("RefinedWeb", 1.73, 157.0, 246.0, 0.127),

@@ -11,9 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
+from bayescale.laws.base import NOTHING, Centring, Law, Parameter, Published, Range, Values
 from bayescale.laws.chinchilla import LAW as CHINCHILLA
-from bayescale.laws.terms import floor
+from bayescale.laws.terms import BETWEEN_SIZES, exponent, floor
 
 PARAMS_UNIT, TOKENS_UNIT = 1e9, 2e10
 """Where K and rho are quoted, so that published values of different tables compare. They are sampled at the table's own
@@ -37,7 +37,9 @@ def loss(values: Values, inputs: Values) -> Any:
     return values["E"] + values["K"] * _bracket(values, inputs)
 
 
-def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tuple[Any, Any]:
+def optimum(
+    values: Values, flops: Any, flops_per_param_token: Any = 6.0, fixed: Values = NOTHING
+) -> tuple[Any, Any]:
     """Compute-optimal params and tokens under C = k N D.
 
     The outer power is monotone, so this is Hoffmann's closed form for the bracket: at n = N/N1, d = D/D1,
@@ -92,25 +94,9 @@ LAW = Law(
             "p",
             Range(0.03, 0.5),
         ),
-        Parameter(
-            "a",
-            "exponent of size where size is the bottleneck",
-            "1",
-            "positive",
-            # Those of Hoffmann's law, see `terms.exponent`; 0.076 and 0.095 in Kaplan's, without a floor.
-            Range(0.06, 1.0),
-            "a",
-            Range(0.02, 0.4),
-        ),
-        Parameter(
-            "b",
-            "exponent of data where data is the bottleneck",
-            "1",
-            "positive",
-            Range(0.06, 1.0),
-            "b",
-            Range(0.02, 0.4),
-        ),
+        # 0.076 and 0.103 in Kaplan's joint law, without a floor.
+        exponent("a", "a", "size where size is the bottleneck"),
+        exponent("b", "b", "data where data is the bottleneck"),
         Parameter(
             "rho",
             "the size's share of the bracket at 10^9 params and 2 10^10 tokens",
@@ -119,12 +105,13 @@ LAW = Law(
             # Runs are chosen so that both matter; the published fits have 0.4 to 0.6 at their own runs.
             Range(0.1, 0.9),
             r"\rho",
-            Range(0.05, 0.8),
+            BETWEEN_SIZES,
             Centring(
                 symbol="rho0",
                 meaning="the size's share of the bracket at the reference point, between 0 and 1",
                 to_natural=lambda share, v, reference: _moved(share, v, reference, 1),
                 from_natural=lambda share, v, reference: _moved(share, v, reference, -1),
+                unit="1",
             ),
         ),
         Parameter(
@@ -135,7 +122,7 @@ LAW = Law(
             # Both terms together, 0.6 to 1 nat for Hoffmann's and Besiroglu's, 3 for Krajewski's; see `terms.term`.
             Range(0.1, 5.0),
             "K",
-            Range(0.05, 0.8),
+            BETWEEN_SIZES,
             Centring(
                 symbol="K0",
                 meaning="reducible loss at the reference point",

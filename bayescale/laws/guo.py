@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
-from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
+from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values, without
 
 PAPER = "Guo 2024, More Compute Is What You Need, arXiv:2404.19484"
 BILLION, TRILLION = 1e9, 1e12
@@ -59,7 +59,7 @@ def _slope(name: str, meaning: str, latex: str) -> Parameter:
 
 def _intercept(loss_function: Any) -> Parameter:
     def line(values: Values, reference: Values) -> Any:
-        return loss_function({**values, "beta": 0.0}, reference)
+        return loss_function(without(values, "beta"), reference)
 
     return Parameter(
         name="beta",
@@ -75,6 +75,7 @@ def _intercept(loss_function: Any) -> Parameter:
             meaning="expected loss at the runs' geometric-mean params and tokens",
             to_natural=lambda size, values, reference: size - line(values, reference),
             from_natural=lambda natural, values, reference: natural + line(values, reference),
+            unit="bits/character",
         ),
     )
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from statistics import NormalDist, mean, stdev
 from typing import Any, Literal
 
-from bayescale.laws.base import Law, Parameter, Published, Range, Values
-from bayescale.laws.centring import scale
+from bayescale.laws.base import Law, Published, Range, Values
 from bayescale.laws.kaplan_rules import PF_DAY
+from bayescale.laws.terms import exponent, floor, scaled
 
 PAPER = "Henighan et al. 2020, Scaling Laws for Autoregressive Generative Modeling, arXiv:2010.14701, Table 1"
 
@@ -134,12 +134,16 @@ def loss_of_compute(values: Values, inputs: Values) -> Any:
 def _law(
     name: str, letter: str, what: str, input: str, unit: str, loss: Any, column: str, per_unit: float
 ) -> Law:
-    scale_name, exponent = f"{letter}_0", f"a_{letter}"
+    scale_name, exponent_name = f"{letter}_0", f"a_{letter}"
     published = []
     for row in TABLE:
         fit: Fit | None = getattr(row, column)
         if fit is not None:
-            values = {"L_inf": float(fit.floor), scale_name: fit.scale * per_unit, exponent: fit.exponent}
+            values = {
+                "L_inf": float(fit.floor),
+                scale_name: fit.scale * per_unit,
+                exponent_name: fit.exponent,
+            }
             note = "" if fit.floor else "The paper fits no floor here."
             published.append(
                 Published(f"Henighan 2020, {row.domain}", values, "arXiv:2010.14701, Table 1", note=note)
@@ -153,43 +157,27 @@ def _law(
         name=name,
         title=f"Henighan 2020: a floor and a power law in {what}",
         citation=PAPER,
-        equation=f"L = L_inf + ({scale_name}/{letter})^{exponent}",
+        equation=f"L = L_inf + ({scale_name}/{letter})^{exponent_name}",
         latex=rf"L({letter}) = L_\infty + \left(\frac{{{scale_name}}}{{{letter}}}\right)^{{\alpha_{letter}}}",
         inputs=(input,),
         parameters=(
-            Parameter(
-                name="L_inf",
-                meaning=f"loss that {what} does not remove",
-                unit="nats/token",
-                support="positive",
-                # .14 (mathematics) to 4.1 (VQ images) in the table, .16 (code) in Aghajanyan 2023; text, where no
-                # floor was resolved, sits below the range's middle.
-                prior=Range(0.05, 6.0),
-                latex=r"L_\infty",
-                spread=Range(0.05, 1.0),
-            ),
-            Parameter(
-                name=scale_name,
+            # .14 (mathematics) to 4.1 (VQ images) in the table, .16 (code) in Aghajanyan 2023; text, where no
+            # floor was resolved, sits below the range's middle.
+            floor("L_inf", r"L_\infty", Range(0.05, 6.0), f"loss that {what} does not remove"),
+            # At 1e8 parameters the table's term runs from .03 (8x8 images) to 2.7 nats (language).
+            scaled(
+                scale_name,
+                input,
+                exponent_name,
+                letter,
+                prior=Range(0.01, 8.0),
                 meaning=f"scale of {what}",
                 unit=unit,
-                support="positive",
-                # At 1e8 parameters the table's term runs from .03 (8x8 images) to 2.7 nats (language).
-                prior=Range(0.01, 8.0),
-                latex=scale_name,
                 spread=Range(0.05, 1.0),
-                centring=scale(scale_name, input, exponent, letter),
             ),
-            Parameter(
-                name=exponent,
-                meaning=f"exponent of {what}",
-                unit="1",
-                support="positive",
-                # The table has .037 to .24 (size) and .048 to .19 (compute); other fits with a floor reach .4 and more.
-                prior=Range(0.025, 0.6),
-                latex=rf"\alpha_{letter}",
-                # The table's own standard deviation of the log exponent is .6 (size) and .4 (compute).
-                spread=Range(0.02, 0.6),
-            ),
+            # The table has .037 to .24 (size) and .048 to .19 (compute); other fits with a floor reach .4 and more.
+            # Its own standard deviation of the log exponent is .6 (size) and .4 (compute).
+            exponent(exponent_name, rf"\alpha_{letter}", what, Range(0.025, 0.6), Range(0.02, 0.6)),
         ),
         loss=loss,
         published=tuple(published),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
-from bayescale.laws.centring import scale
+from bayescale.laws.terms import BETWEEN_LOSSES, SLOPE, exponent, scaled
 
 PAPER = "Hernandez et al. 2021, Scaling Laws for Transfer, arXiv:2102.01293"
 
@@ -29,6 +29,9 @@ def _effective_at(values: Values, reference: Values) -> Any:
     return reference["tokens"] + data_transferred(values, reference)
 
 
+ALONE = Range(0.3, 10.0)
+"""Of either limit: the whole loss where the other is far; of code, lower than of text."""
+
 LAW = Law(
     name="hernandez",
     title="Hernandez 2021: transfer, pre-training counted as fine-tuning data",
@@ -40,55 +43,21 @@ LAW = Law(
     ),
     inputs=("params", "tokens"),
     parameters=(
-        Parameter(
-            name="N_c",
+        scaled(
+            "N_c",
+            "params",
+            "a_N",
+            "N",
+            prior=ALONE,
             meaning="scale of size",
             unit="non-embedding params",
-            support="positive",
-            prior=Range(0.3, 10.0),
-            latex="N_c",
-            spread=Range(0.03, 0.8),
-            centring=scale("N_c", "params", "a_N", "N"),
         ),
-        Parameter(
-            name="a_N",
-            meaning="exponent of size",
-            unit="1",
-            support="positive",
-            # As for Kaplan's laws: .037 to .103 published without a floor, more for small models.
-            prior=Range(0.02, 0.4),
-            latex=r"\alpha_N",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="a_D",
-            meaning="exponent of data",
-            unit="1",
-            support="positive",
-            prior=Range(0.02, 0.4),
-            latex=r"\alpha_D",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="alpha",
-            meaning="exponent of fine-tuning data in the data transferred",
-            unit="1",
-            support="positive",
-            # Published: .18 (from text) and .096 (from text and code).
-            prior=Range(0.03, 0.8),
-            latex=r"\alpha",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="beta",
-            meaning="exponent of size in the data transferred",
-            unit="1",
-            support="positive",
-            # Published: .38 from either source.
-            prior=Range(0.1, 1.2),
-            latex=r"\beta",
-            spread=Range(0.02, 0.4),
-        ),
+        exponent("a_N", r"\alpha_N", "size", SLOPE),
+        exponent("a_D", r"\alpha_D", "data", SLOPE),
+        # Published: .18 (from text) and .096 (from text and code).
+        exponent("alpha", r"\alpha", "fine-tuning data in the data transferred", Range(0.03, 0.8)),
+        # Published: .38 from either source.
+        exponent("beta", r"\beta", "size in the data transferred", Range(0.1, 1.2)),
         Parameter(
             name="k",
             meaning="closeness of the pre-training distribution",
@@ -111,6 +80,7 @@ LAW = Law(
                     * reference["tokens"] ** (values["alpha"] - 1)
                     * reference["params"] ** values["beta"]
                 ),
+                unit="1",
             ),
         ),
         Parameter(
@@ -118,9 +88,9 @@ LAW = Law(
             meaning="scale of data",
             unit="tokens",
             support="positive",
-            prior=Range(0.3, 10.0),
+            prior=ALONE,
             latex="D_c",
-            spread=Range(0.03, 0.8),
+            spread=BETWEEN_LOSSES,
             centring=Centring(
                 symbol="(D_c/(D_F0 + D_T0))^a_D",
                 meaning="size of the data term at the effective data of the runs' geometric means",

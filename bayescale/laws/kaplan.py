@@ -15,53 +15,14 @@ from typing import Any
 import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
-from bayescale.laws.base import Law, Parameter, Published, Range, Values, amplitude
-from bayescale.laws.centring import scale
+from bayescale.laws.base import NOTHING, Law, Published, Range, Values
 from bayescale.laws.kaplan_rules import PF_DAY
+from bayescale.laws.terms import BETWEEN_LOSSES, ONE_MODEL, SLOPE, exponent, floor, scaled, term
 
 PAPER = "Kaplan et al. 2020, Scaling Laws for Neural Language Models, arXiv:2001.08361"
+SIZES, DATA = (768.0, 1.5e9), (2.2e7, 2.3e10)
+"""The paper's runs: non-embedding params, and tokens of the training set."""
 NO_FLOOR = "No irreducible loss, so it must break at some scale"
-
-# A pure power law's only term is the loss itself: next-token losses run from about 0.5 (code) to 10 nats (untrained).
-WHOLE_LOSS = Range(0.5, 10.0)
-# Published without a floor: .037 (text given an image; Henighan 2020, Table 1) to .103 (Kaplan 2020, Table 2).
-# Without a floor a small model's slope is steeper: .2 and more between 1e4 and 1e6 parameters.
-SLOPE = Range(0.02, 0.4)
-
-
-def _exponent(name: str, meaning: str, latex: str, prior: Range = SLOPE) -> Parameter:
-    return Parameter(
-        name=name,
-        meaning=meaning,
-        unit="1",
-        support="positive",
-        prior=prior,
-        latex=latex,
-        spread=Range(0.02, 0.4),
-    )
-
-
-def _scale(
-    name: str,
-    meaning: str,
-    unit: str,
-    latex: str,
-    input: str,
-    exponent: str,
-    letter: str,
-    prior: Range = WHOLE_LOSS,
-) -> Parameter:
-    return Parameter(
-        name=name,
-        meaning=meaning,
-        unit=unit,
-        support="positive",
-        prior=prior,
-        latex=latex,
-        # The spread is that of the term: corpora differ in loss by a few per cent to a factor of two.
-        spread=Range(0.03, 0.8),
-        centring=scale(name, input, exponent, letter),
-    )
 
 
 def loss_of_params(values: Values, inputs: Values) -> Any:
@@ -90,7 +51,9 @@ def loss_joint(values: Values, inputs: Values) -> Any:
     return jnp.exp(values["a_D"] * jnp.logaddexp(size, jnp.log(values["D_c"] / inputs["tokens"])))
 
 
-def optimum_joint(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tuple[Any, Any]:
+def optimum_joint(
+    values: Values, flops: Any, flops_per_param_token: Any = 6.0, fixed: Values = NOTHING
+) -> tuple[Any, Any]:
     """Compute-optimal params and tokens of the joint law under C = k N D.
 
     The bracket is additive, with exponents p = a_N/a_D and 1, so that Hoffmann's closed form applies to it:
@@ -123,11 +86,18 @@ N = Law(
     latex=r"L(N) = \left(\frac{N_c}{N}\right)^{\alpha_N}",
     inputs=("params",),
     parameters=(
-        _scale("N_c", "scale of size", "non-embedding params", "N_c", "params", "a_N", "N"),
-        _exponent("a_N", "exponent of size", r"\alpha_N"),
+        scaled("N_c", "params", "a_N", "N", "N_c", meaning="scale of size", unit="non-embedding params"),
+        exponent("a_N", r"\alpha_N", "size", SLOPE),
     ),
     loss=loss_of_params,
-    published=(Published("Kaplan 2020, L(N)", {"N_c": 8.8e13, "a_N": 0.076}, "arXiv:2001.08361, eq. 1.1"),),
+    published=(
+        Published(
+            "Kaplan 2020, L(N)",
+            {"N_c": 8.8e13, "a_N": 0.076},
+            "arXiv:2001.08361, eq. 1.1",
+            runs={"params": SIZES},
+        ),
+    ),
     validity=f"{NO_FLOOR}; data and training not limiting; N without embeddings (768 to 1.5e9 in the paper).",
 )
 
@@ -139,11 +109,18 @@ D = Law(
     latex=r"L(D) = \left(\frac{D_c}{D}\right)^{\alpha_D}",
     inputs=("tokens",),
     parameters=(
-        _scale("D_c", "scale of data", "tokens", "D_c", "tokens", "a_D", "D"),
-        _exponent("a_D", "exponent of data", r"\alpha_D"),
+        scaled("D_c", "tokens", "a_D", "D", "D_c", meaning="scale of data", unit="tokens"),
+        exponent("a_D", r"\alpha_D", "data", SLOPE),
     ),
     loss=loss_of_tokens,
-    published=(Published("Kaplan 2020, L(D)", {"D_c": 5.4e13, "a_D": 0.095}, "arXiv:2001.08361, eq. 1.2"),),
+    published=(
+        Published(
+            "Kaplan 2020, L(D)",
+            {"D_c": 5.4e13, "a_D": 0.095},
+            "arXiv:2001.08361, eq. 1.2",
+            runs={"tokens": DATA},
+        ),
+    ),
     validity=f"{NO_FLOOR}; size not limiting; D is the size of a training set that is repeated until early stopping.",
 )
 
@@ -155,8 +132,8 @@ C = Law(
     latex=r"L(C) = \left(\frac{C_c}{C}\right)^{\alpha_C}",
     inputs=("flops",),
     parameters=(
-        _scale("C_c", "scale of compute", "FLOPs", "C_c", "flops", "a_C", "C"),
-        _exponent("a_C", "exponent of compute", r"\alpha_C"),
+        scaled("C_c", "flops", "a_C", "C", "C_c", meaning="scale of compute", unit="FLOPs"),
+        exponent("a_C", r"\alpha_C", "compute", SLOPE),
     ),
     loss=loss_of_compute,
     published=(
@@ -178,8 +155,8 @@ C_MIN = Law(
     latex=r"L(C_{\min}) = \left(\frac{C_c^{\min}}{C_{\min}}\right)^{\alpha_C^{\min}}",
     inputs=("flops_min",),
     parameters=(
-        _scale("C_c", "scale of compute", "FLOPs", r"C_c^{\min}", "flops_min", "a_C", "C_min"),
-        _exponent("a_C", "exponent of compute", r"\alpha_C^{\min}"),
+        scaled("C_c", "flops_min", "a_C", "C_min", r"C_c^{\min}", meaning="scale of compute", unit="FLOPs"),
+        exponent("a_C", r"\alpha_C^{\min}", "compute", SLOPE),
     ),
     loss=loss_of_minimum_compute,
     published=(
@@ -202,10 +179,10 @@ JOINT = Law(
     inputs=("params", "tokens"),
     parameters=(
         # Each term is the loss that would be left if the other vanished.
-        _scale("N_c", "scale of size", "non-embedding params", "N_c", "params", "a_N", "N"),
-        _exponent("a_N", "exponent of size", r"\alpha_N"),
-        _scale("D_c", "scale of data", "tokens", "D_c", "tokens", "a_D", "D"),
-        _exponent("a_D", "exponent of data", r"\alpha_D"),
+        scaled("N_c", "params", "a_N", "N", "N_c", meaning="scale of size", unit="non-embedding params"),
+        exponent("a_N", r"\alpha_N", "size", SLOPE),
+        scaled("D_c", "tokens", "a_D", "D", "D_c", meaning="scale of data", unit="tokens"),
+        exponent("a_D", r"\alpha_D", "data", SLOPE),
     ),
     loss=loss_joint,
     published=(
@@ -213,6 +190,7 @@ JOINT = Law(
             "Kaplan 2020, L(N, D)",
             {"N_c": 6.4e13, "a_N": 0.076, "D_c": 1.8e13, "a_D": 0.103},
             "arXiv:2001.08361, Table 2",
+            runs={"params": SIZES, "tokens": DATA},
         ),
     ),
     validity=f"{NO_FLOOR}; D is the size of a training set that is repeated until early stopping; not additive.",
@@ -227,12 +205,14 @@ STEPS = Law(
     latex=r"L(N, S_{\min}) = \left(\frac{N_c}{N}\right)^{\alpha_N} + \left(\frac{S_c}{S_{\min}}\right)^{\alpha_S}",
     inputs=("params", "steps"),
     parameters=(
-        _scale("N_c", "scale of size", "non-embedding params", "N_c", "params", "a_N", "N"),
-        _exponent("a_N", "exponent of size", r"\alpha_N"),
+        scaled("N_c", "params", "a_N", "N", "N_c", meaning="scale of size", unit="non-embedding params"),
+        exponent("a_N", r"\alpha_N", "size", SLOPE),
         # Published: .3 nats at 1e4 steps; a short run is still above its converged loss by nats.
-        _scale("S_c", "scale of steps", "steps", "S_c", "steps", "a_S", "S_min", Range(0.01, 4.0)),
+        scaled(
+            "S_c", "steps", "a_S", "S_min", "S_c", Range(0.01, 4.0), meaning="scale of steps", unit="steps"
+        ),
         # Published: .76. Theory has 1/3 (2606.25008) to 1; curves of small models between .3 and 1.
-        _exponent("a_S", "exponent of steps", r"\alpha_S", Range(0.2, 1.5)),
+        exponent("a_S", r"\alpha_S", "steps", Range(0.2, 1.5)),
     ),
     loss=loss_of_steps,
     published=(
@@ -240,6 +220,7 @@ STEPS = Law(
             "Kaplan 2020, L(N, S_min)",
             {"N_c": 6.5e13, "a_N": 0.077, "S_c": 2.1e3, "a_S": 0.76},
             "arXiv:2001.08361, Table 3",
+            runs={"params": SIZES},
         ),
     ),
     validity=(
@@ -256,29 +237,11 @@ POSITION = Law(
     latex=r"L(T) = E + \frac{A}{T^{a}}",
     inputs=("position",),
     parameters=(
-        Parameter(
-            name="E",
-            meaning="loss far into the context",
-            unit="nats/token",
-            support="positive",
-            # The loss of a model on its own corpus, small ones included.
-            prior=Range(0.3, 6.0),
-            latex="E",
-            spread=Range(0.03, 0.8),
-        ),
-        Parameter(
-            name="A",
-            meaning="amplitude of the position term",
-            unit="nats/token x tokens^a",
-            support="positive",
-            # At a typical position what is left to gain from more context is a part of the loss.
-            prior=Range(0.02, 3.0),
-            latex="A",
-            spread=Range(0.03, 0.8),
-            centring=amplitude("A", "position", "a"),
-        ),
+        floor(meaning="loss far into the context", prior=ONE_MODEL, spread=BETWEEN_LOSSES),
+        # At a typical position what is left to gain from more context is a part of the loss.
+        term("A", "position", "a", prior=Range(0.02, 3.0)),
         # Context-length exponents are .45 and .51 in Xiong 2023; larger models have larger ones.
-        _exponent("a", "exponent of position", "a", Range(0.1, 1.5)),
+        exponent("a", "a", "position", Range(0.1, 1.5)),
     ),
     loss=loss_of_position,
     validity="One model at a time, first position left out; the exponent grows with the size of the model.",

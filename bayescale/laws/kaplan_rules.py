@@ -170,7 +170,7 @@ def fitted_tokens_at_critical_batch(flops_min: Any) -> Any:
 
 
 def efficient_excess(constants: Constants = STEPS) -> float:
-    """Return f = a_N/a_S: on the frontier training stops at (1 + f) times the converged loss (eq. B.6)."""
+    """Return f = a_N/a_S: on the frontier training stops at (1 + f) times the converged loss (app. B.2)."""
     return constants["a_N"] / constants["a_S"]
 
 
@@ -183,7 +183,7 @@ class Comparison(NamedTuple):
 
 
 def efficient_against(excess: float, constants: Constants = STEPS) -> Comparison:
-    """Return the frontier's size, steps and compute relative to training to within `excess` of convergence (app. B.4).
+    """Return the frontier's size, steps and compute relative to training to within `excess` of convergence (app. B.3).
 
     Both reach the same loss. Against 2 % (``excess=0.02``): 2.7 times the parameters, 7.7 times fewer steps, 65 %
     less compute.

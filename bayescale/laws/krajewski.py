@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bayescale.laws.base import Law, Parameter, Published, Range, Values
-from bayescale.laws.chinchilla import optimum as hoffmann_optimum
+from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import exponent, floor, sized, term
 
 
@@ -24,13 +24,6 @@ def at_granularity(values: Values, granularity: Any) -> dict[str, Any]:
         "B": values["b"],
         "beta": values["beta"],
     }
-
-
-def optimum_at_granularity(
-    values: Values, granularity: Any, flops: Any, flops_per_param_token: Any = 6.0
-) -> tuple[Any, Any]:
-    """Compute-optimal params and tokens at one granularity, under C = k N D."""
-    return hoffmann_optimum(at_granularity(values, granularity), flops, flops_per_param_token)
 
 
 def training_flops(
@@ -123,4 +116,5 @@ LAW = Law(
     validity="Fitted at one expansion (E = 64). N counts all experts (non-embedding): as an active count the published "
     "mixtures would lose to the dense models of the same paper. No interaction of granularity and data; loss falls in "
     "G without end, as the cost of routing is in the FLOPs and not in the loss; the floor is weakly identified.",
+    optimum=optimum_at(lambda values, fixed: at_granularity(values, fixed["granularity"])),
 )

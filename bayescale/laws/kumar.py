@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayescale.laws.base import Law, Parameter, Published, Range, Values
+from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import exponent, floor, sized, term
 
 PRECISIONS = {"w": "precision_weights", "a": "precision_activations", "kv": "precision_kv"}
@@ -40,6 +41,12 @@ def loss(values: Values, inputs: Values) -> Any:
         + values["B"] * inputs["tokens"] ** -values["beta"]
         + values["E"]
     )
+
+
+def _as_hoffmann(values: Values, fixed: Values) -> Values:
+    """At fixed precisions N_eff is a multiple of N, and its factor goes into the amplitude."""
+    share = effective_params(values, {**fixed, "params": 1.0})
+    return {**values, "A": values["A"] * share ** -values["alpha"]}
 
 
 def _degradation_factor(values: Values, inputs: Values) -> Any:
@@ -138,6 +145,7 @@ LAWS = (
         published=(Published("Kumar 2024, training", _TRAINING, "arXiv:2411.04330, table 2", note=_NOTE),),
         validity="30 M to 220 M parameters, up to 26 B tokens. Below gamma n bits of any part there is no model: as "
         "published, 0.8 for weights, 3.1 for activations, 2.3 for the KV cache.",
+        optimum=optimum_at(_as_hoffmann),
     ),
     Law(
         name="kumar-post",

@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayescale.laws.base import Law, Parameter, Published, Range, Values
-from bayescale.laws.chinchilla import optimum as hoffmann_optimum
-from bayescale.laws.clark import saturated_experts
-from bayescale.laws.terms import floor, shifted, sized
+from bayescale.laws.chinchilla import optimum_at
+from bayescale.laws.clark import SATURATION, saturated_experts
+from bayescale.laws.terms import BETWEEN_EXPONENTS, EXPONENT, floor, shifted, sized
 
 
 def loss(values: Values, inputs: Values) -> Any:
@@ -35,13 +35,6 @@ def at_experts(values: Values, experts: Any) -> dict[str, Any]:
     }
 
 
-def optimum_at_experts(
-    values: Values, experts: Any, flops: Any, flops_per_param_token: Any = 6.0
-) -> tuple[Any, Any]:
-    """Compute-optimal active params and tokens at one number of experts, under C = k N D."""
-    return hoffmann_optimum(at_experts(values, experts), flops, flops_per_param_token)
-
-
 def _routed(values: Values, inputs: Values) -> Any:
     return jnp.log(saturated_experts(values, inputs["experts"]))
 
@@ -65,10 +58,10 @@ def _exponent(name: str, slope: str, latex: str, of: str) -> Parameter:
         f"exponent of {of} at Ehat = 1",
         "1",
         "positive",
-        # As in other laws (see `terms.exponent`); here 0.15 to 0.25 over the measured numbers of experts.
-        Range(0.06, 1.0),
+        # As in other laws; here 0.15 to 0.25 over the measured numbers of experts.
+        EXPONENT,
         latex,
-        Range(0.02, 0.4),
+        BETWEEN_EXPONENTS,
         shifted(
             name, f"{name} + {slope} ln Ehat0", f"exponent of {of}", lambda v, x: v[slope] * _routed(v, x)
         ),
@@ -127,11 +120,7 @@ LAW = Law(
         _exponent("beta", "zeta", r"\beta", "data"),
         _help("omega", "zeta", "tokens", r"\omega"),
         _amplitude("b", "omega", "beta", "zeta", "tokens"),
-        # As in Clark's law.
-        Parameter("E_start", "Ehat of a dense model", "experts", "positive", Range(1.1, 10.0), r"E_{start}"),
-        Parameter(
-            "E_max", "where more experts stop helping", "experts", "positive", Range(60.0, 2000.0), r"E_{max}"
-        ),
+        *SATURATION,
     ),
     loss=loss,
     published=(
@@ -156,4 +145,5 @@ LAW = Law(
     ),
     validity="Up to 2.7 B active and 5 B total parameters, up to 32 experts; N counts active parameters. The "
     "published fit says that experts hurt below 2 B tokens or above 10^10 active parameters, outside its range.",
+    optimum=optimum_at(lambda values, fixed: at_experts(values, fixed["experts"])),
 )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values
+from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import exponent, floor, term
 
 
@@ -44,6 +45,9 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
     def _combined(v: Values, x: Values, which: str) -> Any:
         total = sum(v[f"C{which}_{d}"] * x[share] for d, share in zip(domains, shares, strict=True))
         return total ** v[f"gamma{which}"]
+
+    def at_mixture(v: Values, fixed: Values) -> Values:
+        return {**v, "A": _combined(v, fixed, "A"), "B": _combined(v, fixed, "B")} if joint else v
 
     parameters = [floor()]
     for domain, share in zip(domains, shares, strict=True):
@@ -105,6 +109,8 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
         inputs=("params", "tokens", *shares),
         parameters=tuple(parameters),
         loss=loss,
+        optimum=optimum_at(at_mixture),
+        may_be_zero=frozenset(shares),
         validity="The loss on one fixed evaluation set. Shares sum to one in every run and vary between runs, or the "
         "mixture's term repeats its prior."
         + (" The joint amplitudes' form is not confirmed against the paper." if joint else ""),

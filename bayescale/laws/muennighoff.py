@@ -13,7 +13,7 @@ from bayescale.laws.chinchilla import LAW as CHINCHILLA
 
 
 def effective_tokens(values: Values, inputs: Values) -> Any:
-    """D' = U_D + U_D R_D* (1 - exp(-R_D/R_D*)), R_D = D/U_D - 1 repetitions (Muennighoff et al. 2023, eq. 5)."""
+    """D' = U_D + U_D R_D* (1 - exp(-R_D/R_D*)), R_D = D/U_D - 1 repetitions (Muennighoff et al. 2023)."""
     unique = jnp.minimum(inputs["unique_tokens"], inputs["tokens"])
     repeats = inputs["tokens"] / unique - 1
     return unique * (1 - values["R_D"] * jnp.expm1(-repeats / values["R_D"]))
@@ -27,7 +27,7 @@ def params_for(values: Values, unique_tokens: Any) -> Any:
 
 
 def effective_params(values: Values, inputs: Values) -> Any:
-    """N' = U_N + U_N R_N* (1 - exp(-R_N/R_N*)), U_N = min(N, `params_for`) (Muennighoff et al. 2023, eq. 6)."""
+    """N' = U_N + U_N R_N* (1 - exp(-R_N/R_N*)), U_N = min(N, `params_for`) (Muennighoff et al. 2023)."""
     unique_tokens = jnp.minimum(inputs["unique_tokens"], inputs["tokens"])
     base = jnp.minimum(inputs["params"], params_for(values, unique_tokens))
     excess = inputs["params"] / base - 1
@@ -35,7 +35,7 @@ def effective_params(values: Values, inputs: Values) -> Any:
 
 
 def loss(values: Values, inputs: Values) -> Any:
-    """L = E + A/N'^alpha + B/D'^beta (Muennighoff et al. 2023, eq. 4), nats per token."""
+    """L = E + A/N'^alpha + B/D'^beta (Muennighoff et al. 2023), nats per token."""
     return (
         values["E"]
         + values["A"] * effective_params(values, inputs) ** -values["alpha"]
@@ -46,7 +46,7 @@ def loss(values: Values, inputs: Values) -> Any:
 LAW = Law(
     name="muennighoff",
     title="Muennighoff 2023: repeated data",
-    citation="Muennighoff et al. 2023, Scaling Data-Constrained Language Models, arXiv:2305.16264, eqs. 4 to 6",
+    citation="Muennighoff et al. 2023, Scaling Data-Constrained Language Models, arXiv:2305.16264",
     equation="L = E + A N'^-alpha + B D'^-beta, D' = U [1 + R_D (1 - exp(-(D/U - 1)/R_D))], N' likewise",
     latex=(
         r"L(N, D, U) = E + \frac{A}{N'^{\alpha}} + \frac{B}{D'^{\beta}},\quad "

@@ -14,11 +14,11 @@ import numpy as np
 from bayescale.laws.base import Values
 
 GAMMA = 47491.0
-"""gamma for a vocabulary of 32k and a width-to-depth ratio of 39.2 (Pearce & Song 2024, eq. 5)."""
+"""gamma for a vocabulary of 32k and a width-to-depth ratio of 39.2 (Pearce & Song 2024)."""
 
 
 def total_params(non_embedding: Any, gamma: float = GAMMA) -> Any:
-    """Return N_T = N_E + gamma N_E^(1/3) (eq. 5)."""
+    """Return N_T = N_E + gamma N_E^(1/3)."""
     non_embedding = np.asarray(non_embedding, dtype=float)
     return non_embedding + gamma * np.cbrt(non_embedding)
 
@@ -32,7 +32,7 @@ def non_embedding_params(total: Any, gamma: float = GAMMA) -> Any:
 
 
 def optimal_flops(non_embedding: Any, values: Values, gamma: float = GAMMA) -> Any:
-    """Return C_E = 6 N_E D, the non-embedding compute at which a model of size N_E is optimal (eq. 10).
+    """Return C_E = 6 N_E D, the non-embedding compute at which a model of size N_E is optimal.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def optimal_flops(non_embedding: Any, values: Values, gamma: float = GAMMA) -> A
 
 
 def local_exponent(non_embedding: Any, values: Values, gamma: float = GAMMA) -> Any:
-    """Return d ln N_E* / d ln C_E, the exponent that one would measure at this size (eq. 12).
+    """Return d ln N_E* / d ln C_E, the exponent that one would measure at this size.
 
     It falls from `small_limit` to `large_limit`, though not monotonically where alpha is large.
     """

@@ -14,7 +14,8 @@ _registered: dict[str, Law] = {}
 
 
 @cache
-def _shipped() -> dict[str, Law]:
+def shipped() -> dict[str, Law]:
+    """The laws of this package by name."""
     found: dict[str, Law] = {}
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         code = importlib.import_module(f"bayescale.laws.{module.name}")
@@ -28,7 +29,7 @@ def _shipped() -> dict[str, Law]:
 
 def laws() -> dict[str, Law]:
     """All laws by name."""
-    return dict(sorted((_shipped() | _registered).items()))
+    return dict(sorted((shipped() | _registered).items()))
 
 
 def law(name: str) -> Law:
@@ -55,7 +56,7 @@ def register(law: Law) -> Law:
     ValueError
         A shipped law has that name. Registering one of yours again replaces it.
     """
-    if law.name in _shipped():
+    if law.name in shipped():
         raise ValueError(f"there is a law named {law.name!r} already; choose another name")
     _registered[law.name] = law
     return law

@@ -92,7 +92,10 @@ def _multi_power(
 ) -> Published:
     values = {"L0": L0, "A": A, "alpha": alpha, "B": B, "C": C, "beta": beta, "gamma": gamma}
     return Published(
-        label, values, "Luo et al. 2025, A Multi-Power Law for Loss Curve Prediction, arXiv:2503.12811"
+        label,
+        values,
+        "Luo et al. 2025, A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules, "
+        "arXiv:2503.12811",
     )
 
 
@@ -128,6 +131,8 @@ LAW = Law(
         ),
     ),
     loss=loss,
+    # A constant learning rate has had no annealing.
+    may_be_zero=frozenset({"lr_annealing"}),
     validity="One model, one batch size, one peak rate; the last steps of a decay to zero are seen too "
     "well. lambda is fixed when the columns are made.",
 )

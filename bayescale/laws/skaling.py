@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values
-from bayescale.laws.chinchilla import optimum as hoffmann_optimum
-from bayescale.laws.terms import floor, sized
+from bayescale.laws.chinchilla import optimum_at
+from bayescale.laws.terms import BETWEEN_EXPONENTS, EXPONENT, floor, sized
 
 
 def _bottleneck(values: Values, inputs: Values) -> Any:
@@ -18,10 +18,9 @@ def loss(values: Values, inputs: Values) -> Any:
     return values["E"] + values["A"] * _bottleneck(values, inputs) ** values["k"]
 
 
-def optimum(values: Values, flops: Any, flops_per_param_token: Any = 6.0) -> tuple[Any, Any]:
-    """Compute-optimal params and tokens under C = k N D: the outer power changes nothing, so Hoffmann's."""
-    inner = {"A": 1.0, "alpha": values["alpha"], "B": values["R"], "beta": values["beta"]}
-    return hoffmann_optimum(inner, flops, flops_per_param_token)
+def _as_hoffmann(values: Values, fixed: Values) -> Values:
+    """The outer power is monotone, so it leaves the optimum where it is."""
+    return {"A": 1.0, "alpha": values["alpha"], "B": values["R"], "beta": values["beta"]}
 
 
 def _exponent(name: str, latex: str, of: str) -> Parameter:
@@ -30,15 +29,16 @@ def _exponent(name: str, latex: str, of: str) -> Parameter:
         f"exponent of {of} inside the bracket",
         "1",
         "positive",
-        # What a run sees is alpha k: the exponent of the loss where that term is the bottleneck; see `terms.exponent`.
-        Range(0.06, 1.0),
+        # What a run sees is alpha k: the exponent of the loss where that term is the bottleneck.
+        EXPONENT,
         latex,
-        Range(0.02, 0.4),
+        BETWEEN_EXPONENTS,
         Centring(
             symbol=f"{name} k",
-            meaning=f"exponent of the loss in {of} where {of} is the bottleneck, a pure number",
+            meaning=f"exponent of the loss in {of} where {of} is the bottleneck",
             to_natural=lambda x, values, reference: x / values["k"],
             from_natural=lambda x, values, reference: x * values["k"],
+            unit="1",
         ),
     )
 
@@ -46,7 +46,7 @@ def _exponent(name: str, latex: str, of: str) -> Parameter:
 LAW = Law(
     name="skaling",
     title="Videau 2026: coupled joint law",
-    citation="Videau et al. 2026, Skaling",
+    citation="Videau et al. 2026, Skaling: Chinchilla's Exponents Meet Kaplan's Coupling, arXiv:2608.07222",
     equation="L = E + A (N^-alpha + R D^-beta)^k",
     latex=r"L(N, D) = E + A \left(N^{-\alpha} + R D^{-\beta}\right)^{k}",
     inputs=("params", "tokens"),
@@ -73,6 +73,7 @@ LAW = Law(
             lambda v, x: x["tokens"] ** -v["beta"] * x["params"] ** v["alpha"],
             # Runs are chosen so that both matter: neither is below a tenth of the other.
             prior=Range(0.1, 10.0),
+            size_unit="1",
         ),
         sized(
             "A",
@@ -88,5 +89,5 @@ LAW = Law(
     loss=loss,
     validity="No repeated data, schedules decayed to their horizon. k is known only where size and data vary "
     "apart from each other.",
-    optimum=optimum,
+    optimum=optimum_at(_as_hoffmann),
 )

@@ -1,4 +1,13 @@
-"""Parameters and centrings that many laws share, with the reasons for their default priors."""
+"""Parameters and centrings that many laws share, with the reasons for their default priors.
+
+A default prior is weak: wide enough that every published fit lies well inside (`tests/laws/test_priors.py` checks it,
+and the figures quoted here), and narrow enough that its losses are losses. Two tables say how far parameters are from
+one domain to the next, `henighan.TABLE` (14 domains) and `mixed_modal.MODALITIES` (six, Aghajanyan 2023); what corpora
+of one language make of it, `deepseek.SIZE_EXPONENTS`. A law that needs another prior gives it, and says why.
+
+Ranges are 90 % of the prior unless they say otherwise, of what is sampled: of an amplitude or a scale, the size of its
+term at the runs' geometric means.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +17,54 @@ from typing import Any
 from bayescale.laws.base import Centring, Parameter, Range, Values, amplitude
 
 FLOOR, EXPONENT, SIZE = Range(0.2, 4.0), Range(0.06, 1.0), Range(0.05, 3.0)
-"""Default priors, with their reasons in `floor`, `exponent` and `term`."""
+"""Default priors of laws with a floor; their reasons are in `floor`, `exponent` and `term`."""
+WHOLE_LOSS, SLOPE = Range(0.5, 10.0), Range(0.02, 0.4)
+"""Default priors of laws without one; their reasons are in `scaled` and `exponent`."""
+ONE_MODEL = Range(0.3, 6.0)
+"""Of the loss of one model, varied in something else than scale: code at the frontier to a tiny model of text."""
+BETWEEN_FLOORS, BETWEEN_EXPONENTS, BETWEEN_SIZES = Range(0.05, 1.0), Range(0.02, 0.4), Range(0.05, 0.8)
+BETWEEN_LOSSES = Range(0.03, 0.8)
+"""Default priors of the standard deviation between groups, of the logs of floors, exponents, terms and whole losses."""
 
 
-def floor(name: str = "E", latex: str = "E", prior: Range = FLOOR) -> Parameter:
+def floor(
+    name: str = "E",
+    latex: str = "E",
+    prior: Range = FLOOR,
+    meaning: str = "loss that no scale removes",
+    spread: Range = BETWEEN_FLOORS,
+) -> Parameter:
     """The loss that nothing removes.
 
-    Published floors of loss per token run from 0.14 (mathematics) and 0.16 (code) to 4.1 (image tokens): Henighan
-    2020, Aghajanyan 2023. Aghajanyan's six modalities have a standard deviation of log E of 1.1; text differs less.
+    Published floors of loss per token run from 0.14 (mathematics, Henighan) and 0.16 (code, Aghajanyan) to 4.1 (image
+    tokens, Henighan); those of text that are not tied to zero, from 0.47 (Krajewski 2024) to 2.4 (Aghajanyan).
+    Between Aghajanyan's six modalities the standard deviation of log E is 1.1, without code 0.1.
     """
-    return Parameter(
-        name, "loss that no scale removes", "nats/token", "positive", prior, latex, Range(0.05, 1.0)
-    )
+    return Parameter(name, meaning, "nats/token", "positive", prior, latex, spread)
 
 
-def exponent(name: str, latex: str, of: str, prior: Range = EXPONENT) -> Parameter:
+def exponent(
+    name: str, latex: str, of: str, prior: Range = EXPONENT, spread: Range = BETWEEN_EXPONENTS
+) -> Parameter:
     """How fast a term falls with an input.
 
-    Published exponents of joint laws run from 0.11 (image and text, Aghajanyan 2023; sparse models, Krajewski 2024)
-    to 0.61 (one estimator on Hoffmann's runs); those of laws in one input, from 0.05 up (Kaplan 2020).
+    With a floor: 0.11 (image and text) to 0.37 (code) over Aghajanyan's modalities, whose log alpha and log beta
+    have standard deviations of 0.52 and 0.42; 0.115 for Krajewski's mixtures of experts; 0.34 to 0.37 on Hoffmann's
+    runs, and up to 0.61 by the crudest estimator; 0.13 to 0.24 in size over Henighan's domains with a floor. The
+    default has a median of 0.24 and a standard deviation of the log of 0.86.
+    Without a floor (`SLOPE`): 0.037 (text given an image, Henighan) to 0.103 (Kaplan 2020), and steeper for small
+    models, whose floor is far: 0.2 and more between 1e4 and 1e6 parameters.
+    Between corpora of one language: DeepSeek's three have optimal sizes that grow with exponents of 0.450, 0.524 and
+    0.578, which is a standard deviation of log(alpha/beta) of 0.26, so of about 0.18 for each; between modalities, 0.5.
     """
-    return Parameter(name, f"exponent of {of}", "1", "positive", prior, latex, Range(0.02, 0.4))
+    return Parameter(name, f"exponent of {of}", "1", "positive", prior, latex, spread)
 
 
 def term(name: str, input: str, exponent: str, latex: str | None = None, prior: Range = SIZE) -> Parameter:
     """The amplitude A in A x^-alpha, sampled as the term's size at the reference point.
 
-    The terms of published laws, at the geometric mean of their own runs, are 0.1 to 2.5 nats (Hoffmann's and
-    Besiroglu's 0.3 to 0.5, Muennighoff's 0.3, Krajewski's 1 to 2.2).
+    The terms of published laws, at the geometric mean of runs like theirs, are 0.25 to 2.2 nats (Hoffmann's and
+    Besiroglu's 0.25 to 0.37, Muennighoff's 0.44 and 0.59, Krajewski's 1.1 and 2.2).
     """
     return Parameter(
         name,
@@ -44,8 +73,41 @@ def term(name: str, input: str, exponent: str, latex: str | None = None, prior: 
         "positive",
         prior,
         latex or name,
-        Range(0.05, 0.8),
+        BETWEEN_SIZES,
         amplitude(name, input, exponent),
+    )
+
+
+def scaled(
+    name: str,
+    input: str,
+    exponent: str,
+    letter: str = "",
+    latex: str | None = None,
+    prior: Range = WHOLE_LOSS,
+    meaning: str = "",
+    unit: str = "",
+    spread: Range = BETWEEN_LOSSES,
+) -> Parameter:
+    """The scale x_c in (x_c/x)^a, sampled as the term's size at the reference point.
+
+    By default the term is all there is (`WHOLE_LOSS`): next-token losses run from about 0.5 (code) to 10 nats
+    (untrained). Beside a floor or another term it is a part of the loss, and the law gives its prior.
+
+    Parameters
+    ----------
+    letter : str
+        How the input is written in the equation; `input` itself where absent.
+    """
+    return Parameter(
+        name,
+        meaning or f"scale of {input}",
+        unit or input,
+        "positive",
+        prior,
+        latex or name,
+        spread,
+        scale(name, input, exponent, letter),
     )
 
 
@@ -58,16 +120,18 @@ def sized(
     factor: Callable[[Values, Values], Any],
     latex: str | None = None,
     prior: Range = SIZE,
+    size_unit: str = "nats/token",
 ) -> Parameter:
     """An amplitude of any term that is proportional to it, sampled as the term's size at the reference point.
 
     Parameters
     ----------
     factor : callable
-        ``(values, inputs) -> term / amplitude``; of the law's centred parameters it may use those that come
-        earlier in the law.
+        ``(values, inputs) -> term / amplitude``.
     size : str
         What the sampled quantity is, in words.
+    size_unit : str
+        Its unit.
     """
     return Parameter(
         name,
@@ -76,13 +140,43 @@ def sized(
         "positive",
         prior,
         latex or name,
-        Range(0.05, 0.8),
+        BETWEEN_SIZES,
         Centring(
             symbol,
             size,
             to_natural=lambda x, values, reference: x / factor(values, reference),
             from_natural=lambda x, values, reference: x * factor(values, reference),
+            unit=size_unit,
         ),
+    )
+
+
+def scale(symbol: str, input: str, exponent: str, sampled: str = "") -> Centring:
+    """Centring of x_c in (x_c/x)^a: sampled as the term at the reference point, (x_c/x0)^a.
+
+    A scale such as Kaplan's N_c = 8.8e13 lies decades away from any run and is known only through its exponent.
+    The size of the term at the runs is measured.
+
+    Parameters
+    ----------
+    symbol : str
+        How the scale is written, such as ``N_c``.
+    input : str
+        Column of the runs table.
+    exponent : str
+        Name of the law's parameter a.
+    sampled : str
+        How the input is written in the equation; `input` itself where absent.
+
+    Returns
+    -------
+    Centring
+    """
+    return Centring(
+        symbol=f"({symbol}/{sampled or input}0)^{exponent}",
+        meaning=f"size of the {input} term at the runs' geometric-mean {input}",
+        to_natural=lambda size, values, reference: reference[input] * size ** (1 / values[exponent]),
+        from_natural=lambda natural, values, reference: (natural / reference[input]) ** values[exponent],
     )
 
 
@@ -93,6 +187,7 @@ def relative(name: str, input: str) -> Centring:
         meaning=f"{name} over the runs' geometric-mean {input}, a ratio",
         to_natural=lambda ratio, values, reference: ratio * reference[input],
         from_natural=lambda natural, values, reference: natural / reference[input],
+        unit="1",
     )
 
 
@@ -110,7 +205,8 @@ def shifted(name: str, symbol: str, meaning: str, shift: Callable[[Values, Value
     """Centring of a slope that depends on other inputs: sampled as what it is at the reference point."""
     return Centring(
         symbol=symbol,
-        meaning=f"{meaning} at the reference point, a pure number",
+        meaning=f"{meaning} at the reference point",
         to_natural=lambda slope, values, reference: slope - shift(values, reference),
         from_natural=lambda natural, values, reference: natural + shift(values, reference),
+        unit="1",
     )

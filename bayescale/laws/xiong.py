@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayescale.laws.base import Law, Parameter, Published, Range, Values
-from bayescale.laws.centring import scale
+from bayescale.laws.base import Law, Published, Range, Values
+from bayescale.laws.terms import BETWEEN_LOSSES, ONE_MODEL, exponent, floor, scaled
 
 
 def loss(values: Values, inputs: Values) -> Any:
-    """L(c) = (alpha/c)^beta + gamma (Xiong et al. 2023, eq. 1), nats per token."""
+    """L(c) = (alpha/c)^beta + gamma (Xiong et al. 2023), nats per token."""
     return (values["alpha"] / inputs["context"]) ** values["beta"] + values["gamma"]
 
 
@@ -21,37 +21,21 @@ LAW = Law(
     latex=r"L(c) = \left(\frac{\alpha}{c}\right)^{\beta} + \gamma",
     inputs=("context",),
     parameters=(
-        Parameter(
-            name="alpha",
+        # Published: .06 to .1 nats at four thousand tokens; short contexts leave more to gain.
+        scaled(
+            "alpha",
+            "context",
+            "beta",
+            "c",
+            r"\alpha",
+            Range(0.01, 2.0),
             meaning="scale of context",
             unit="tokens",
-            support="positive",
-            # Published: .06 to .1 nats at four thousand tokens; short contexts leave more to gain.
-            prior=Range(0.01, 2.0),
-            latex=r"\alpha",
-            spread=Range(0.03, 0.8),
-            centring=scale("alpha", "context", "beta", "c"),
         ),
-        Parameter(
-            name="beta",
-            meaning="exponent of context",
-            unit="1",
-            support="positive",
-            # Published: .45 (7B) and .51 (70B).
-            prior=Range(0.1, 1.5),
-            latex=r"\beta",
-            spread=Range(0.02, 0.4),
-        ),
-        Parameter(
-            name="gamma",
-            meaning="loss that no context removes",
-            unit="nats/token",
-            support="positive",
-            # Published: 1.35 and 1.56; small models and other corpora lie higher and lower.
-            prior=Range(0.3, 6.0),
-            latex=r"\gamma",
-            spread=Range(0.03, 0.8),
-        ),
+        # Published: .45 (7B) and .51 (70B).
+        exponent("beta", r"\beta", "context", Range(0.1, 1.5)),
+        # Published: 1.35 and 1.56; small models and other corpora lie higher and lower.
+        floor("gamma", r"\gamma", ONE_MODEL, "loss that no context removes", BETWEEN_LOSSES),
     ),
     loss=loss,
     published=(

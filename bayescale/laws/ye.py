@@ -79,6 +79,7 @@ def mixing_law(domains: Sequence[str]) -> Law:
             ),
         ),
         loss=lambda v, x: v["c"] + v["k"] * factor(v, x),
+        may_be_zero=frozenset(shares),
         validity="One size and one number of tokens; the loss on one validation domain. A common shift of all "
         "t_j is k's, so only their differences are known.",
     )

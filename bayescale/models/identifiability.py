@@ -2,9 +2,10 @@
 
 At draws of the prior, the law is linearised at the table's inputs: with J the derivatives of log expected loss with
 respect to the standardised population parameters and sigma the noise, the prior covariance I becomes
-(I + J'J/sigma^2)^-1. Averaged over draws, that is what a fit can be expected to leave: where a direction keeps its prior variance, the
-runs say nothing about it, whatever their losses turn out to be. Runs that all have the same tokens leave a data
-exponent where its prior put it; runs at one ratio of tokens to params leave two terms that only their sum is known of.
+(I + J'J/sigma^2)^-1. Averaged over draws, that is what a fit can be expected to leave: where a direction keeps its
+prior variance, the runs say nothing about it, whatever their losses turn out to be. Runs that all have the same
+tokens leave a data exponent where its prior put it; runs at one ratio of tokens to params leave two terms that only
+their sum is known of.
 
 This looks at the population's parameters; groups with few runs borrow from it and are no defect.
 """

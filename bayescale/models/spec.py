@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from bayescale.bundled import bundled
 from bayescale.errors import UserError
-from bayescale.laws import Law, Range, law, laws
+from bayescale.laws import Law, Range, law, law_from_expression, laws
 from bayescale.models.pooling import factors
 
 
@@ -78,7 +78,11 @@ class Model(BaseModel):
     name : str
         For reports and errors.
     law : str
-        A name that `bayescale.law` knows.
+        A name that `bayescale.law` knows, or an expression such as ``E + A * params**-alpha``.
+    parameters : dict
+        Of an expression: what its parameters are, where the defaults do not do (`bayescale.law_of`).
+    inputs : tuple of str
+        Of an expression: columns that it takes beside those that are known.
     pooling : dict
         A formula for each parameter; a parameter without one is pooled completely.
     priors : dict
@@ -92,6 +96,8 @@ class Model(BaseModel):
     name: str
     law: str
     description: str = ""
+    parameters: dict[str, dict[str, Any]] = {}
+    inputs: tuple[str, ...] = ()
     pooling: dict[str, str] = {}
     priors: dict[str, Prior] = {}
     spread: dict[str, Prior] = {}
@@ -103,6 +109,11 @@ class Model(BaseModel):
             definition = self.definition
         except KeyError as error:
             raise ValueError(error.args[0]) from None
+        if not is_expression(self.law) and (self.parameters or self.inputs):
+            raise ValueError(
+                f"[parameters] and inputs describe a law written as an expression; {self.law} is a law by name: change "
+                "its priors under [priors]"
+            )
         names = definition.parameter_names
         for section, keys in (("pooling", self.pooling), ("priors", self.priors), ("spread", self.spread)):
             for key in keys:
@@ -122,6 +133,10 @@ class Model(BaseModel):
     @property
     def definition(self) -> Law:
         """The law itself."""
+        if is_expression(self.law):
+            return law_from_expression(
+                self.law, parameters=self.parameters, inputs=self.inputs, title=self.name
+            )
         return law(self.law)
 
     def factors(self, parameter: str) -> tuple[tuple[str, ...], ...]:
@@ -150,7 +165,7 @@ class Model(BaseModel):
 
     @classmethod
     def load(cls, source: str | Path | Model) -> Model:
-        """A model by name (of a file in `models/`, or of a law, every parameter of it pooled) or by path.
+        """A model by name (of a file in `models/`, or of a law, every parameter of it pooled), path or expression.
 
         Raises
         ------
@@ -159,6 +174,8 @@ class Model(BaseModel):
         """
         if isinstance(source, Model):
             return source
+        if is_expression(str(source)):
+            return cls.of_law(str(source))
         path = Path(source)
         if path.suffix != ".toml":
             path = bundled("models") / f"{source}.toml"
@@ -173,10 +190,11 @@ class Model(BaseModel):
 
     @classmethod
     def of_law(cls, name: str) -> Model:
-        """A law with its own priors, each parameter pooled over architecture and task."""
-        definition = law(name)
+        """A law, by name or as an expression, with its own priors, each parameter pooled over architecture and task."""
+        written = is_expression(name)
+        definition = law_from_expression(name) if written else law(name)
         return cls(
-            name=name,
+            name=definition.name,
             law=name,
             description=definition.title,
             pooling=dict.fromkeys(definition.parameter_names, "1 + (1|architecture) + (1|task)"),
@@ -235,6 +253,11 @@ class Model(BaseModel):
             "  noise: log(measured loss) ~ Student-t(nu, log(expected loss), sqrt(sigma^2 + (loss_se / loss)^2))",
         ]
         return "\n".join(lines)
+
+
+def is_expression(text: str) -> bool:
+    """Whether it is an expression for a loss rather than the name of a law or a file."""
+    return any(sign in text for sign in "*+(") and not text.endswith(".toml")
 
 
 LINKS = {"positive": "log", "unit": "logit", "real": ""}

@@ -1,4 +1,4 @@
-"""Where each law is tested: the inputs of a plausible set of runs, and the points beyond them."""
+"""Runs to test each law on: drawn from its usual inputs, and points beyond them."""
 
 from __future__ import annotations
 
@@ -8,50 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.laws import Law
-
-INPUTS = {
-    "params": (1e7, 1e9),
-    "tokens": (1e9, 5e10),
-    "unique_tokens": (5e8, 5e9),
-    "flops": (1e17, 1e21),
-    "flops_min": (1e17, 1e21),
-    "steps": (1e3, 1e5),
-    "batch_tokens": (1e5, 4e6),
-    "position": (4, 1024),
-    "context": (128, 8192),
-    "density": (0.05, 1.0),
-    "width": (64, 4096),
-    "precision_weights": (5, 16),
-    "precision_activations": (5, 16),
-    "precision_kv": (5, 16),
-    "precision_post": (3, 6),
-    "experts": (2, 256),
-    "granularity": (1, 16),
-    "ensemble": (1, 16),
-    "datastore_tokens": (1e9, 1e12),
-}
-"""What an input runs over unless the law says otherwise below."""
-
-FRACTION = (0.2, 0.9)
-"""An input that nobody has listed: something between nothing and all."""
-
-OF_LAW: dict[str, dict[str, tuple[float, float]]] = {
-    # Examples of four-digit addition.
-    "bnsl1": {"tokens": (144, 1000)},
-    # The leaderboard's models.
-    "guo": {"params": (1e9, 7e10), "tokens": (1e12, 1.5e13)},
-    "guo-free": {"params": (1e9, 7e10), "tokens": (1e12, 1.5e13)},
-    # Fine-tuning data, from scarce to more than what pre-training is worth.
-    "hernandez": {"params": (1e6, 1e9), "tokens": (1e5, 1e10)},
-    # Wide: over 60 runs with sizes and data within two decades, the floor is hardly known at so small an exponent.
-    "gadre": {"params": (1e7, 7e9), "tokens": (1e9, 1e12)},
-    # From fewer tokens than its scale of data, or the data term and the floor cannot be told apart.
-    "frantar": {"tokens": (3e8, 6.5e10)},
-    "kaplan": {"params": (1e5, 1e9), "tokens": (2e7, 2e10)},
-    "muennighoff": {"params": (1e7, 5e9), "tokens": (1e9, 1e11)},
-    # Nine parameters need a wide grid.
-    "farseer": {"params": (2e8, 6e9), "tokens": (1e9, 2e11)},
-}
+from bayescale.laws.usual import ranges, reference
 
 GROWING = (
     "params",
@@ -74,16 +31,6 @@ COMPLETED: dict[str, Mapping[str, float]] = {
     "hernandez": {"N_c": 6.4e13, "a_N": 0.076, "D_c": 1.8e13, "a_D": 0.103},
 }
 """Values for parameters that a publication leaves open."""
-
-
-def ranges(law: Law) -> dict[str, tuple[float, float]]:
-    """Lowest and highest of each input of a law."""
-    return {name: OF_LAW.get(law.name, {}).get(name, INPUTS.get(name, FRACTION)) for name in law.inputs}
-
-
-def reference(law: Law) -> dict[str, float]:
-    """The middle of the inputs."""
-    return {name: float(np.sqrt(low * high)) for name, (low, high) in ranges(law).items()}
 
 
 def design(law: Law, runs: int, seed: int = 0) -> pd.DataFrame:
@@ -113,9 +60,3 @@ def complete(law: Law) -> list[dict[str, float]]:
         for v in sets
         if set(law.parameter_names) <= set(v)
     ]
-
-
-def typical(law: Law) -> dict[str, float]:
-    """The medians of the priors, in the units of the equation."""
-    middle = {p.name: p.prior.interval(p.support, 1e-9)[0] for p in law.parameters}
-    return {name: float(x) for name, x in law.natural(middle, reference(law)).items()}

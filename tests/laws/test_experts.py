@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bayescale as bs
-from bayescale.laws import krajewski, ludziejewski
+from bayescale.laws import krajewski
 from tests.laws.law_checks import check_inside, check_monotone, check_prior_predictive, check_round_trip
 
 FINE, JOINT, HOFFMANN = bs.law("krajewski"), bs.law("ludziejewski"), bs.law("chinchilla")
@@ -50,7 +50,7 @@ def test_mixtures_beat_dense_models_by_more_at_scale() -> None:
 
 
 def test_krajewski_optimum_at_a_granularity() -> None:
-    params, tokens = krajewski.optimum_at_granularity(MIXTURE, 8.0, 1e21)
+    params, tokens = FINE.optimum(MIXTURE, 1e21, 6.0, {"granularity": 8.0})
     grid = np.geomspace(params / 3, params * 3, 20001)
     losses = FINE.loss(MIXTURE, {"params": grid, "tokens": 1e21 / 6 / grid, "granularity": 8.0})
     assert 6 * params * tokens == pytest.approx(1e21)
@@ -110,7 +110,7 @@ def test_the_signs_make_experts_help_where_they_were_measured() -> None:
 
 
 def test_more_experts_want_smaller_models_and_more_data() -> None:
-    params, tokens = ludziejewski.optimum_at_experts(EXPERTS, np.array([1.0, 4.0, 32.0]), 1e21)
+    params, tokens = JOINT.optimum(EXPERTS, 1e21, 6.0, {"experts": np.array([1.0, 4.0, 32.0])})
     assert (np.diff(params) < 0).all() and (np.diff(tokens) > 0).all()
     grid = np.geomspace(params[1] / 3, params[1] * 3, 20001)
     losses = JOINT.loss(EXPERTS, {"params": grid, "tokens": 1e21 / 6 / grid, "experts": 4.0})
