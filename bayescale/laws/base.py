@@ -275,7 +275,7 @@ class Law:
             f"{self.title}",
             f"  {self.equation}",
             f"  {self.citation}",
-            f"  needs columns: {', '.join(self.inputs)}",
+            f"  needs columns: {', '.join(n + ' (may be zero)' * (n in self.may_be_zero) for n in self.inputs)}",
         ]
         for p in self.parameters:
             sampled = f", as {p.centring.symbol}" if p.centring else ""

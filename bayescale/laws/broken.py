@@ -53,8 +53,10 @@ def _break(i: int, input: str) -> tuple[Parameter, ...]:
             "1",
             "real",
             # A sharp break over a short range allows any c with the same c f, the log of the drop at the break in units
-            # of ln 2: that product is sampled. Published: 0.33, a loss that falls by a fifth where it breaks.
-            Range(-1.0, 1.0),
+            # of ln 2: that product is sampled. Published: 0.33, a loss that falls by a fifth where it breaks. A loss
+            # that rises from a break on, as in double descent, has a tenth of the prior: with a sharp break it would
+            # grow by orders of magnitude within the runs.
+            Range(-0.15, 1.0),
             f"c_{i}",
             Range(0.02, 0.5),
             Centring(

@@ -43,7 +43,18 @@ from bayescale.laws.syntax import (
     parse,
     plain,
 )
-from bayescale.laws.terms import BETWEEN_SIZES, EXPONENT, SIZE, exponent, floor, relative, scale, sized
+from bayescale.laws.terms import (
+    BETWEEN_SIZES,
+    EXPONENT,
+    SIZE,
+    SLOPE,
+    WHOLE_LOSS,
+    exponent,
+    floor,
+    relative,
+    scale,
+    sized,
+)
 
 COLUMNS = frozenset(
     {
@@ -286,6 +297,11 @@ class _Parts:
                     return self._term_scale(name, symbol, term, *where)
         return self._inner(name, symbol, count)
 
+    @property
+    def _size(self) -> Range:
+        """Prior of a term's size: a part of the loss, or all of it."""
+        return WHOLE_LOSS if len(_terms(self.tree)) == 1 else SIZE
+
     def _inputs_of(self, node: Node) -> list[str]:
         return list(dict.fromkeys(n for n in names(node) if n in self.inputs))
 
@@ -322,6 +338,7 @@ class _Parts:
             f"size of the {of} term at the runs' geometric means",
             lambda values, reference: evaluate(whole, ChainMap(reference, values)),  # type: ignore[arg-type]
             symbol,
+            self._size,
         )
         power = _power_of_an_input(whole, self.inputs)
         if power is None:
@@ -341,7 +358,9 @@ class _Parts:
                 to_natural=lambda size, v, x: x[input] * size ** (1 / evaluate(power, v)),
                 from_natural=lambda natural, v, x: (natural / x[input]) ** evaluate(power, v),
             )
-        return Parameter(name, f"scale of {input}", input, "positive", SIZE, symbol, BETWEEN_SIZES, centring)
+        return Parameter(
+            name, f"scale of {input}", input, "positive", self._size, symbol, BETWEEN_SIZES, centring
+        )
 
     def _inner(self, name: str, symbol: str, count: int) -> Parameter:
         """A parameter that is neither a floor nor the size of a term."""
@@ -353,7 +372,7 @@ class _Parts:
         if powers and len(powers) == count and all(inputs for _, inputs in powers):
             of = " and ".join(dict.fromkeys(n for _, inputs in powers for n in inputs))
             if all(_is_place(base, self.inputs) for base, _ in powers):
-                return exponent(name, symbol, of, EXPONENT)
+                return exponent(name, symbol, of, SLOPE if self._size is WHOLE_LOSS else EXPONENT)
             return Parameter(
                 name, f"power of the bracket in {of}", "1", "positive", POWER, symbol, Range(0.03, 0.5)
             )

@@ -190,6 +190,7 @@ def test_prints_equation_citation_and_no_markup(law) -> None:
     assert law.equation in text and law.citation in text
     assert not set("{}\\") & set(text)
     assert law.latex.count("{") == law.latex.count("}")
+    assert text.count("(may be zero)") == len(law.may_be_zero)
     for p in law.parameters:
         assert re.search(rf"^  {re.escape(p.name)}: .+\[.+\]", text, re.MULTILINE), p.name
 

@@ -14,6 +14,7 @@ from bayescale.errors import UserError
 from bayescale.laws import Range, law_from_expression
 from bayescale.laws.expression import COLUMNS, WIDE
 from bayescale.laws.syntax import DEEPEST, LONGEST, latex_name
+from bayescale.laws.terms import SIZE, SLOPE, WHOLE_LOSS
 from bayescale.runs.schema import COLUMNS as SCHEMA
 from tests.laws.law_checks import check_prior_predictive, check_round_trip
 
@@ -122,6 +123,13 @@ def test_meanings_by_role() -> None:
 
 def test_priors_of_a_usual_law_are_sensible() -> None:
     check_prior_predictive(bs.law_of("E + K * (params**-a + R * tokens**-b)**k"), REFERENCE, 0.3, 9)
+
+
+def test_a_lone_term_is_the_whole_loss() -> None:
+    for text, name in (("(x_c / flops)**a", "x_c"), ("A * tokens**-a", "A")):
+        law = bs.law_of(text)
+        assert law.parameter(name).prior == WHOLE_LOSS and law.parameter("a").prior == SLOPE
+    assert bs.law_of("E + A * tokens**-a").parameter("A").prior == SIZE
 
 
 # Overrides

@@ -1,0 +1,1 @@
+"""Published figures beside what this package finds on the same data."""
