@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from bayescale.posterior import PosteriorData, fit_posterior
 from bayescale.runs import read_runs
 
 if TYPE_CHECKING:
-    from bayescale.decide import Allocation, Decision, Verdict
+    from bayescale.decide import Allocation, Decision, IsoFlopCheck, Verdict
+    from bayescale.forecast.compare import Comparison
 
 DEFAULT_MODEL = "chinchilla"
 
@@ -35,9 +36,18 @@ class Posterior(PosteriorData):
         """Bands at points; see `bayescale.forecast.predict`."""
         return forecast.predict(self, points, of, quantiles, seed)
 
-    def allocate(self, flops: Sequence[float], groups: pd.DataFrame | None = None) -> Allocation:
+    def allocate(
+        self,
+        flops: Sequence[float],
+        groups: pd.DataFrame | None = None,
+        fixed: Mapping[str, float] | None = None,
+    ) -> Allocation:
         """Compute-optimal runs; see `bayescale.decide.allocate`."""
-        return deciding.allocate(self, flops, groups)
+        return deciding.allocate(self, flops, groups, fixed)
+
+    def isoflop_check(self, degree: int = 2) -> IsoFlopCheck:
+        """The frontier against the minima of the runs' IsoFLOP curves; see `bayescale.decide.isoflop_check`."""
+        return deciding.isoflop_check(self, degree)
 
     def decide(self, decision: Decision, seed: int = 0, holdout: pd.DataFrame | None = None) -> Verdict:
         """Go, no-go, or what to run first; see `bayescale.decide.decide`.
@@ -109,6 +119,59 @@ def fit(
 
     with sampling_bar(settings) as bar:
         return fit_posterior(runs, model, seed, settings, bar, command, kind=Posterior)
+
+
+def compare(
+    runs: pd.DataFrame | str | Path,
+    models: Sequence[str | Path | Model],
+    split: str | None = "split",
+    seed: int = 0,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Fit several models to the same runs and compare them; see `bayescale.forecast.compare.compare`.
+
+    Parameters
+    ----------
+    runs : DataFrame or path
+        A runs table; a path is read and checked.
+    models : sequence of str, path or Model
+        At least two.
+    split : str, optional
+        A column whose rows ``fit`` are fitted and whose rows ``holdout`` are forecast; every row is fitted where the
+        table has no such column, or where it is None.
+    seed, settings, progress
+        Of every fit; see `fit`.
+    announce : callable, optional
+        Told what is being done, a line at a time.
+
+    Raises
+    ------
+    CompareError
+        Fewer than two models, two of one name, or a law that cannot be fitted to every row.
+    """
+    from bayescale.forecast.compare import CompareError, check_same_rows, compare_posteriors, split_runs
+
+    chosen = [Model.load(model) for model in models]
+    names = [model.name for model in chosen]
+    if len(set(names)) < len(names) or len(names) < 2:
+        raise CompareError(
+            f"a comparison needs two or more different models: got {', '.join(names) or 'none'}"
+        )
+    if not isinstance(runs, pd.DataFrame):
+        inputs = dict.fromkeys(column for model in chosen for column in model.definition.inputs)
+        runs = read_runs(runs, inputs=tuple(inputs))
+    check_same_rows(runs, chosen)
+    fitted, held = split_runs(runs, split)
+    found = {}
+    for i, model in enumerate(chosen):
+        if announce is not None:
+            announce(f"{model.name} ({i + 1} of {len(chosen)}): sampling by NUTS ...")
+        found[model.name] = fit(fitted, model, seed, settings, progress)
+        if announce is not None:
+            announce(f"{model.name}: health {found[model.name].health().verdict}")
+    return compare_posteriors(found, held)
 
 
 def load(path: str | Path) -> Posterior:

@@ -6,13 +6,14 @@ import json
 import math
 import shlex
 import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.errors import UserError
+from bayescale.errors import DesignWarning, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,14 +134,20 @@ def check(
 ) -> None:
     """What is wrong or odd in a table, row by row, all of it at once.
 
-    Ends with status 2 where something keeps the table from being fitted.
+    With what the runs cannot tell about the model's parameters, whatever their losses. Ends with status 2 where
+    something keeps the table from being fitted.
     """
     from dataclasses import asdict
 
     from bayescale.models import Model
-    from bayescale.runs import check_file
+    from bayescale.models.identifiability import problems_of
+    from bayescale.runs import check_file, read_runs
 
-    problems = check_file(runs, where=where, inputs=Model.load(model).definition.inputs)
+    specification = Model.load(model)
+    inputs = specification.definition.inputs
+    problems = check_file(runs, where=where, inputs=inputs)
+    if not any(problem.severity == "error" for problem in problems):
+        problems += problems_of(specification, read_runs(runs, where=where, inputs=inputs), runs.name)
     if as_json:
         _json([asdict(problem) for problem in problems])
     else:
@@ -169,7 +176,6 @@ def fit(
 
     Ends with status 1 where the fit fails its health gate: it is saved, and not to be believed.
     """
-    from bayescale.inference import Settings
     from bayescale.models import Model
     from bayescale.runs import read_runs
 
@@ -177,10 +183,7 @@ def fit(
     table = read_runs(runs, where=where, inputs=specification.definition.inputs)
     for warning in table.attrs["warnings"]:
         _note(f"warning: {warning}")
-    try:
-        settings = Settings(chains, warmup, draws, target_accept)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    settings = _settings(chains, warmup, draws, target_accept)
     # Found out now and not after sampling.
     _writable(out)
     posterior = _fit(table, specification, seed, settings)
@@ -243,23 +246,92 @@ def predict(
 
 
 @app.command()
+def compare(
+    runs: RunsFile,
+    models: Annotated[str, typer.Option("--models", help="Models or laws, separated by commas.")],
+    split: Annotated[
+        str, typer.Option("--split", help="Column that says which rows to fit and which to hold out.")
+    ] = "split",
+    where: Where = None,
+    seed: Seed = 0,
+    chains: Chains = 4,
+    warmup: Warmup = 1000,
+    draws: Kept = 1000,
+    target_accept: Accept = 0.95,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write the comparison there, as JSON.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Laws against each other on the same runs: by leave-one-out, and by the forecast of held-out runs.
+
+    Where the table has a column `split`, rows that say fit are fitted and rows that say holdout are forecast. A model
+    that fails its health gate is listed and gets no rank. With the law guo-free among the models, the test of whether
+    the loss depends on how compute is split comes along.
+
+    Ends with status 1 where no model passed its health gate.
+    """
+    from bayescale.api import compare as compare_models
+    from bayescale.models import Model
+    from bayescale.runs import read_runs
+    from bayescale.runs.atomic import replace_files
+
+    chosen = [Model.load(name.strip()) for name in models.split(",") if name.strip()]
+    inputs = tuple(dict.fromkeys(c for model in chosen for c in model.definition.inputs))
+    table = read_runs(runs, where=where, inputs=inputs)
+    for warning in table.attrs["warnings"]:
+        _note(f"warning: {warning}")
+    if split != "split" and split not in table:
+        raise UserError(f"{runs}: there is no column {split!r} to split by")
+    if out is not None:
+        _writable(out)
+    settings = _settings(chains, warmup, draws, target_accept)
+    comparison = compare_models(table, chosen, split, seed, settings, announce=_note)
+    if out is not None:
+        replace_files({out: (json.dumps(_plain(comparison.to_dict()), indent=1) + "\n").encode()})
+        _note(f"wrote {out}")
+    if as_json:
+        _json(comparison.to_dict())
+    else:
+        _say(str(comparison))
+    if comparison.table["rank"].isna().all():
+        raise typer.Exit(1)
+
+
+@app.command()
 def allocate(
     fit: FitFile,
     flops: Annotated[str, typer.Option("--flops", help="Budgets in FLOPs, separated by commas.")],
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at", help="Where the law takes more than params and tokens: unique_tokens=1e9,experts=8"
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Compute-optimal params, tokens and loss for budgets, with bands."""
+    from bayescale.decide import NoIsoFlopError
+
     posterior = _load(fit)
-    allocation = posterior.allocate(_numbers(flops, "--flops"))
+    allocation = posterior.allocate(_numbers(flops, "--flops"), fixed=_assignments(at, "--at"))
+    check: dict[str, Any] | None
+    try:
+        found = posterior.isoflop_check()
+        check, line = found.to_dict(), found.sentence
+    except NoIsoFlopError as why:
+        check, line = None, str(why)
     if as_json:
         _json(
             {
                 "flops_per_param_token": allocation.flops_per_param_token,
                 "allocation": allocation.table.to_dict("records"),
+                "isoflop": check,
             }
         )
     else:
         _say(str(allocation))
+        _say(line)
 
 
 @app.command()
@@ -396,8 +468,52 @@ def models(
         _say(f"{path.stem:<14} {Model.load(path).description}")
 
 
+@app.command()
+def priors(
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            metavar="CORPUS",
+            help="A folder, a text file, token ids (.npy), or a bundled corpus such as python_docs.",
+        ),
+    ],
+    vocab: Annotated[
+        int, typer.Option("--vocab", help="Entries of the tokenizer that text is read with: your models'.")
+    ] = 1024,
+    pattern: Annotated[str, typer.Option("--pattern", help="Which files of a folder.")] = "**/*.txt",
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw both curves with their fits, as a PNG, SVG or PDF.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """A prior for the data exponent from the corpus itself, before any run; ends with lines to paste in a model file.
+
+    Measures how the entropy of the next token falls with context, how correlations fall with distance (alpha_D =
+    gamma / (2 beta), Cagnetta et al. 2026), and how an n-gram model's own loss falls with text. Takes a minute a
+    million tokens. Needs tokenizers for text: pip install "bayescale[train]"; token ids need nothing.
+    """
+    from bayescale.corpus import corpus_prior
+    from bayescale.corpus.watch import bar
+
+    if figure is not None:
+        _writable(figure)
+    with bar() as told:
+        found = corpus_prior(corpus, vocab, seed, pattern, progress=told)
+    if as_json:
+        _json(found.to_dict())
+    else:
+        _say(str(found))
+    if figure is not None:
+        from bayescale.corpus.figure import draw
+
+        draw(found, figure)
+        _note(f"wrote {figure}")
+
+
 def main() -> None:
     """Entry point: user errors in a line, no traceback."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except UserError as error:
@@ -408,10 +524,31 @@ def main() -> None:
         sys.exit(2)
 
 
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: Any = None,
+) -> None:
+    where = "" if issubclass(category, DesignWarning) else f"{filename}:{lineno}: "
+    _note(f"warning: {where}{message}")
+
+
 def _fit(table: pd.DataFrame, model: Any, seed: int, settings: Settings | None) -> Posterior:
     from bayescale.api import fit as fit_runs
 
     return fit_runs(table, model, seed, settings, command=shlex.join(["bayescale", *sys.argv[1:]]))
+
+
+def _settings(chains: int, warmup: int, draws: int, target_accept: float) -> Settings:
+    from bayescale.inference import Settings
+
+    try:
+        return Settings(chains, warmup, draws, target_accept)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _load(path: Path) -> Posterior:
@@ -475,6 +612,16 @@ def _numbers(text: str, option: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise UserError(f"{option} takes numbers separated by commas: got {text!r}") from None
+
+
+def _assignments(text: str, option: str) -> dict[str, float]:
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UserError(f"{option} takes NAME=VALUE, separated by commas: got {part!r}")
+        found[name.strip()] = _numbers(value, option)[0]
+    return found
 
 
 def _quantiles(text: str) -> list[float]:

@@ -65,6 +65,7 @@ def test_help_teaches_every_verb() -> None:
         "fit",
         "predict",
         "allocate",
+        "compare",
         "decide",
         "next",
         "report",

@@ -2,6 +2,7 @@
 
 from bayescale.decide.allocation import Allocation, AllocationError, allocate
 from bayescale.decide.decision import Action, Decision, DecisionError
+from bayescale.decide.isoflop import IsoFlopCheck, NoIsoFlopError, isoflop_check
 from bayescale.decide.next_runs import next_runs
 from bayescale.decide.verdict import Verdict, decide
 
@@ -11,8 +12,11 @@ __all__ = [
     "AllocationError",
     "Decision",
     "DecisionError",
+    "IsoFlopCheck",
+    "NoIsoFlopError",
     "Verdict",
     "allocate",
     "decide",
+    "isoflop_check",
     "next_runs",
 ]

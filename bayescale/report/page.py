@@ -115,6 +115,9 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "budgets": tables.budgets(subject),
         "budgets_note": sentences.budgets_note(subject.dearest),
         "no_frontier": sentences.no_frontier(),
+        "isoflop": sentences.isoflop(subject.isoflop),
+        "isoflop_table": None if isinstance(subject.isoflop, str) else tables.isoflop(subject.isoflop),
+        "isoflop_note": "" if isinstance(subject.isoflop, str) else sentences.isoflop_note(subject.isoflop),
         "problems": (problems := check_runs(posterior.runs, inputs=law.inputs)),
         "problems_note": sentences.table_check(len(problems)),
         "conventions": sentences.conventions(posterior.conventions, subject.flops_per_param_token),
@@ -155,7 +158,10 @@ def _verdict(subject: Subject) -> dict[str, str]:
 
 
 def _cautions(subject: Subject) -> list[str]:
-    said = [sentences.bend(subject.run_flops, residuals.residuals(subject))]
+    said = [
+        sentences.bend(subject.run_flops, residuals.residuals(subject)),
+        sentences.isoflop_caution(subject.isoflop),
+    ]
     if subject.checked is not None:
         said.insert(0, sentences.coverage_caution(subject.checked))
     if subject.verdict is not None:

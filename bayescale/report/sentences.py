@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bayescale.decide import Verdict
+from bayescale.decide import IsoFlopCheck, Verdict
 from bayescale.forecast.held_out import MASSES, HeldOut
 from bayescale.inference import Health
 from bayescale.models import Model
@@ -427,10 +427,39 @@ def parameters_alt(subject: Subject) -> str:
 
 def optimum_caption(subject: Subject) -> str:
     """Return the caption of N* and D*."""
+    points = (
+        " Points are minima of the runs' IsoFLOP curves, read without the law and freed of the method's own bias, with "
+        "90 % intervals."
+        if isinstance(subject.isoflop, IsoFlopCheck)
+        else ""
+    )
     return (
         "How to spend a budget: the size and the tokens with the lowest expected loss, with 90 % "
         "bands; where tokens per parameter "
-        f"rise with compute, data should grow faster than size.{_hidden(subject)}"
+        f"rise with compute, data should grow faster than size.{points}{_hidden(subject)}"
+    )
+
+
+def isoflop(found: IsoFlopCheck | str) -> str:
+    """Return what the law-free check of the frontier says, or why there is none."""
+    if isinstance(found, str):
+        return found
+    left = len(found.table) - len(found.used)
+    return f"{found.sentence}" + (f" {left} more are left out; the table says why." if left else "")
+
+
+def isoflop_caution(found: IsoFlopCheck | str) -> str:
+    """Return a warning where curves and law disagree; empty otherwise."""
+    return found.sentence if isinstance(found, IsoFlopCheck) and found.disagrees else ""
+
+
+def isoflop_note(found: IsoFlopCheck) -> str:
+    """Return how the curves were read."""
+    return (
+        "A parabola through the log losses of each budget against log parameters (Hoffmann et al. 2022, approach 2), "
+        "with one curvature for each group and a trend in it. The bias is what the same parabola would misread if the "
+        "law were true, and is taken off. N* of the curves and of the law with 90 % intervals, their ratio with a "
+        "95 % one: some miss one by chance, so the verdict is on their mean and on their trend with compute."
     )
 
 

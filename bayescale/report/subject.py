@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from bayescale.decide import Decision, Verdict, decide
+from bayescale.decide import Decision, IsoFlopCheck, NoIsoFlopError, Verdict, decide, isoflop_check
 from bayescale.forecast import expected_loss
 from bayescale.forecast.held_out import HeldOut, held_out
 from bayescale.posterior import PosteriorData
@@ -48,23 +48,14 @@ class Subject:
     def flops_per_param_token(self) -> float:
         return self.posterior.flops_per_param_token
 
-    def flops(self, frame: pd.DataFrame) -> np.ndarray:
-        """Compute of every row: as counted, or k N D; NaN where neither is known."""
-        known = pd.Series(np.nan, index=frame.index)
-        if {"params", "tokens"} <= set(frame.columns):
-            known = self.flops_per_param_token * frame["params"].astype(float) * frame["tokens"].astype(float)
-        if "flops" in frame:
-            known = frame["flops"].astype(float).fillna(known)
-        return known.to_numpy(float)
-
     @cached_property
     def run_flops(self) -> np.ndarray:
-        return self.flops(self.posterior.runs)
+        return self.posterior.flops_of(self.posterior.runs)
 
-    @cached_property
+    @property
     def dearest(self) -> float:
         """Compute of the dearest fitted run."""
-        return float(np.nanmax(self.run_flops))
+        return self.posterior.dearest
 
     @cached_property
     def cells(self) -> list[str]:
@@ -107,6 +98,14 @@ class Subject:
         """The compute-optimal frontier of every shown cell; empty where the law has none."""
         found = frontier(self.posterior, self.groups(self.shown), self.budgets)
         return dict(zip(self.shown, found, strict=True)) if found else {}
+
+    @cached_property
+    def isoflop(self) -> IsoFlopCheck | str:
+        """The law-free check of the frontier, or why there is none."""
+        try:
+            return isoflop_check(self.posterior, fitted=self.fitted)
+        except NoIsoFlopError as why:
+            return str(why)
 
     @cached_property
     def fitted(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.decide import Verdict
+from bayescale.decide import IsoFlopCheck, Verdict
 from bayescale.models import Model
 from bayescale.models.spec import LINKS
 from bayescale.numerals import count, interval, percent, scientific, significant
@@ -120,6 +120,30 @@ def budgets(subject: Subject) -> Table | None:
             rows.append((*row, _three(one.loss[:, at], 4)))
     optimal = ("N*", "D*", "D* / N*") if found[0].params is not None else ()
     return Table(("group", "FLOPs", *optimal, "expected loss"), rows, text=1)
+
+
+def isoflop(check: IsoFlopCheck) -> Table:
+    """Return the minimum of every IsoFLOP curve beside the law's optimum."""
+    rows = []
+    for row in check.table.to_dict("records"):
+        read = [[row[f"{name}{q}"] for q in ("_q0.05", "", "_q0.95")] for name in ("params", "law_params")]
+        known = np.isfinite(row["ratio"])
+        apart = (
+            f"{row['ratio']:.2f} [{row['ratio_q0.025']:.2f} to {row['ratio_q0.975']:.2f}]" if known else "–"
+        )
+        rows.append(
+            (
+                str(row["group"]),
+                scientific(row["flops"]),
+                str(row["runs"]),
+                *(f"{count(x[1])} [{count(x[0])} to {count(x[2])}]" if known else "–" for x in read),
+                f"{100 * row['bias']:+.1f}\u00a0%".replace("-", "−") if known else "–",
+                apart,
+                "" if row["status"] == "ok" else f"left out: {row['status']}",
+            )
+        )
+    head = ("group", "FLOPs", "runs", "N* of the curve", "N* of the law", "bias taken off", "ratio", "")
+    return Table(head, rows, text=1)
 
 
 def _three(bands: np.ndarray, digits: int) -> str:
