@@ -31,7 +31,7 @@ from bayescale.models.noise import draw_noise
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's layout; a reader refuses what is newer than itself."""
 
 SIX = 6.0
@@ -206,6 +206,10 @@ class PosteriorData:
             raise PosteriorFileError(
                 f"{path}: written by a newer bayescale; upgrade with pip install -U bayescale"
             )
+        if int(attrs["bayescale_format"]) < FORMAT:
+            raise PosteriorFileError(
+                f"{path}: written by a bayescale that sampled in other coordinates; fit again"
+            )
         try:
             runs = pd.read_parquet(io.BytesIO(tree["runs"]["parquet"].to_numpy().tobytes()))
             runs.attrs = json.loads(attrs["runs_attrs"])
@@ -305,7 +309,7 @@ def fit_posterior(
 def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
     rng = np.random.default_rng([seed, 1])
     named, z = fit.quantities, fit.draws.z
-    prior = quantities(design, prior_draws(design, 2000, rng)[None], rng)
+    prior = quantities(design, prior_draws(design, 2000, rng)[None])
     loss = fitted_loss(design, z.reshape(-1, z.shape[-1]))
     flat = {name: named.posterior[name].reshape(-1, 1) for name in noise_names(design)}
     scale = np.sqrt(flat["sigma"] ** 2 + (design.loss_se / design.loss) ** 2)

@@ -57,7 +57,7 @@ class Predictor:
     def _pieces(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         z = self._posterior.z
         means = population(z.T, self._layout, data_of(self._posterior.design))
-        return [np.asarray(m) for m in means], [np.asarray(u) for u in split(z, self._layout)[1]]
+        return [np.asarray(m) for m in means], [np.asarray(u) for u in split(z, self._layout).effects]
 
     def parameters(self, points: pd.DataFrame) -> CellDraws:
         """Parameters at every point; points with the same labels share their draws."""

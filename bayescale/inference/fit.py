@@ -26,10 +26,9 @@ class Fit:
 def fit_design(design: Design, seed: int, settings: Settings, progress: Progress | None = None) -> Fit:
     """Sample the posterior of a design by NUTS and check it."""
     rng = np.random.default_rng(seed)
-    layout = layout_of(design)
-    start = find_start(layout, data_of(design, typical_spread=True), rng)
-    draws = sample(layout, data_of(design), start, seed, settings, progress)
-    named = quantities(design, draws.z, rng)
+    layout, data = layout_of(design), data_of(design)
+    draws = sample(layout, data, find_start(layout, data, rng), seed, settings, progress)
+    named = quantities(design, draws.z)
     labels = {name: named.coords[dims[0]] for name, dims in named.dims.items()}
     health = check_health(named.posterior, draws.stats, settings.max_tree_depth, labels=labels)
     return Fit(draws, named, health)

@@ -10,19 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.hmc import hmc
+from threadpoolctl import threadpool_limits
 
 from bayescale.inference.start import Start
-from bayescale.models.density import Data, Layout, log_density
+from bayescale.inference.whitening import Whitening, colour, log_white_density, whiten, whitening_at
+from bayescale.models.density import Data, Layout
 
 CHUNK = 50
 """Iterations between two reports of progress."""
+
+LEARNING = 0.4
+"""Share of the warm-up that learns the coordinates; half of that finds the posterior, half is averaged over."""
+
+DENSE = 60
+"""Coordinates up to which the mass matrix is dense."""
+
+POINTS = 200
+"""Draws that the coordinates are learned from."""
 
 Progress = Callable[[int, int, int, int], None]
 """``(chain, done, total, divergences)``, called from the chains' threads."""
@@ -45,7 +56,7 @@ class Settings:
     chains: int = 4
     warmup: int = 1000
     draws: int = 1000
-    target_accept: float = 0.95
+    target_accept: float = 0.9
     max_tree_depth: int = 10
 
     def __post_init__(self) -> None:
@@ -71,16 +82,24 @@ class Draws:
     stats: dict[str, np.ndarray]
 
 
-def _potential(data: Data, layout: Layout, centre: Any, scale: Any) -> Callable[[Any], Any]:
-    return lambda x: -log_density(centre + scale @ x, layout, data)
+def _potential(layout: Layout, data: Data, whitening: Whitening) -> Callable[[Any], Any]:
+    return lambda x: -log_white_density(x, layout, data, whitening)
+
+
+@partial(jax.jit, static_argnums=1)
+def _colour(x: Any, layout: Layout, data: Data, whitening: Whitening) -> Any:
+    return jax.vmap(lambda one: colour(one, layout, data, whitening)[0])(x)
 
 
 @cache
 def _kernel(layout: Layout, warmup: int, target_accept: float, max_tree_depth: int) -> tuple[Any, Any]:
     """Two compiled functions, of one chain: begin, and advance by a chunk."""
     init, step = hmc(
-        potential_fn_gen=lambda data, centre, scale: _potential(data, layout, centre, scale), algo="NUTS"
+        potential_fn_gen=lambda data, whitening: _potential(layout, data, whitening), algo="NUTS"
     )
+
+    # What curved ridges leave of correlation a dense matrix takes up, where a warm-up's first windows can tell one.
+    dense = layout.size <= DENSE
 
     @jax.jit
     def begin(x: Any, key: Any, *arguments: Any) -> Any:
@@ -88,8 +107,8 @@ def _kernel(layout: Layout, warmup: int, target_accept: float, max_tree_depth: i
             x,
             warmup,
             step_size=0.5,
-            inverse_mass_matrix=jnp.eye(layout.size),
-            dense_mass=True,
+            inverse_mass_matrix=jnp.eye(layout.size) if dense else jnp.ones(layout.size),
+            dense_mass=dense,
             target_accept_prob=target_accept,
             max_tree_depth=max_tree_depth,
             rng_key=key,
@@ -126,34 +145,74 @@ def sample(
 ) -> Draws:
     """Run the chains from dispersed starts.
 
-    Every chain begins two posterior standard deviations away from a mode in a random direction; where the start has
-    several modes the chains are dealt out among them, so that modes which chains do not leave are seen by R-hat.
+    Every chain begins at a random place of typical distance from a mode, with spreads drawn from their prior; where
+    the start has several modes the chains are dealt out among them, so that modes which chains do not leave are seen
+    by R-hat.
     """
-    warmup, draws = (CHUNK * -(-n // CHUNK) for n in (settings.warmup, settings.draws))
-    begin, advance = _kernel(layout, warmup, settings.target_accept, settings.max_tree_depth)
-    arguments = (data, jnp.asarray(start.centre), jnp.asarray(start.scale))
+    # Threads within one product of small matrices cost more than they save, and the chains have the cores.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(settings.chains) as pool:
+        return _sample(layout, data, start, seed, settings, progress, pool)
 
-    def chain(index: int) -> dict[str, np.ndarray]:
-        placing, running = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), index))
-        offset = jax.random.normal(placing, (layout.size,))
-        x = jnp.asarray(start.modes[index % len(start.modes)]) + 2 * offset / jnp.linalg.norm(offset)
-        state = begin(x, running, *arguments)
-        kept: list[dict[str, np.ndarray]] = []
-        divergences = 0
-        for done in range(0, warmup + draws, CHUNK):
-            state, chunk = advance(state, *arguments)
-            if done >= warmup:
-                chunk = {name: np.asarray(value) for name, value in chunk.items()}
-                divergences += int(chunk["diverging"].sum())
-                kept.append(chunk)
-            if progress is not None:
-                jax.block_until_ready(state.i)
-                progress(index, done + CHUNK, warmup + draws, divergences)
-        return {name: np.concatenate([chunk[name] for chunk in kept]) for name in kept[0]}
 
-    with ThreadPoolExecutor(settings.chains) as pool:
-        chains = list(pool.map(chain, range(settings.chains)))
+def _sample(
+    layout: Layout,
+    data: Data,
+    start: Start,
+    seed: int,
+    settings: Settings,
+    progress: Progress | None,
+    pool: ThreadPoolExecutor,
+) -> Draws:
+    learning, warmup, draws = _schedule(settings)
+    keys = [jax.random.fold_in(jax.random.PRNGKey(seed), index) for index in range(settings.chains)]
+
+    def run(
+        starts: list[Any], arguments: tuple[Data, Whitening], warmup: int, draws: int, stage: int
+    ) -> list[dict[str, np.ndarray]]:
+        """Warm chains up in the given coordinates and draw; `done` counts on from earlier stages."""
+        begin, advance = _kernel(layout, warmup, settings.target_accept, settings.max_tree_depth)
+        before = 0 if stage == 0 else learning
+
+        def chain(index: int) -> dict[str, np.ndarray]:
+            state = begin(starts[index], jax.random.fold_in(keys[index], 1 + stage), *arguments)
+            kept: list[dict[str, np.ndarray]] = []
+            divergences = 0
+            for done in range(0, warmup + draws, CHUNK):
+                state, chunk = advance(state, *arguments)
+                if done >= warmup:
+                    chunk = {name: np.asarray(value) for name, value in chunk.items()}
+                    divergences += int(chunk["diverging"].sum())
+                    kept.append(chunk)
+                if progress is not None:
+                    jax.block_until_ready(state.i)
+                    progress(index, before + done + CHUNK, sum(_schedule(settings)), divergences)
+            return {name: np.concatenate([chunk[name] for chunk in kept]) for name in kept[0]}
+
+        return list(pool.map(chain, range(settings.chains)))
+
+    arguments = (data, whitening_at(start.modes[:1], layout, data))
+    modes = [whiten(jnp.asarray(mode), layout, *arguments) for mode in start.modes]
+    starts = [
+        modes[index % len(modes)] + jax.random.normal(jax.random.fold_in(key, 0), (layout.size,))
+        for index, key in enumerate(keys)
+    ]
+    first = run(starts, arguments, learning // 2, learning - learning // 2, 0)
+    # Better coordinates, from where the chains have been; they go on from where they are.
+    x = np.stack([chain["x"] for chain in first])
+    z = np.asarray(_colour(x.reshape(-1, layout.size), layout, *arguments))
+    step = max(1, len(z) // POINTS)
+    arguments = (data, whitening_at(z[::step], layout, data))
+    last = z.reshape(x.shape)[:, -1]
+    chains = run([whiten(one, layout, *arguments) for one in last], arguments, warmup, draws, 1)
     together = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
-    z = start.centre + together.pop("x") @ start.scale.T
+    x = together.pop("x")
+    z = np.asarray(_colour(x.reshape(-1, layout.size), layout, *arguments)).reshape(x.shape)
     together["tree_depth"] = np.floor(np.log2(together["n_steps"])).astype(int) + 1
     return Draws(z, together)
+
+
+def _schedule(settings: Settings) -> tuple[int, int, int]:
+    """Iterations that learn the coordinates, that tune the steps in them, and that are kept; whole chunks each."""
+    warmup, draws = (CHUNK * -(-n // CHUNK) for n in (settings.warmup, settings.draws))
+    learning = 2 * CHUNK * max(1, round(LEARNING * warmup / (2 * CHUNK)))
+    return learning, max(CHUNK, warmup - learning), draws

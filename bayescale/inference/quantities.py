@@ -1,4 +1,4 @@
-"""From raw draws to named quantities in natural units, with the spreads between groups drawn on the way."""
+"""From raw draws to named quantities in natural units."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from bayescale.models.density import (
@@ -18,13 +19,13 @@ from bayescale.models.density import (
     layout_of,
     log_likelihood,
     log_prior,
+    log_spreads,
     noise_of,
     population,
     split,
     unlink,
 )
 from bayescale.models.design import Design
-from bayescale.models.spread import draw_spread
 
 BATCH = 500
 """Draws per compiled call; the last batch is padded, so that one compilation serves all."""
@@ -67,9 +68,9 @@ def _evaluate(z: Any, layout: Layout, data: Data) -> Any:
             "means": means,
             "terms": {p.name: terms[p.name] for p in layout.law.parameters if p.centring},
             "effects": tuple(
-                basis @ u for basis, u in zip(data["level_bases"], split(z, layout)[1], strict=True)
+                basis @ u for basis, u in zip(data["level_bases"], split(z, layout).effects, strict=True)
             ),
-            "free": tuple(split(z, layout)[1]),
+            "spreads": jnp.exp(log_spreads(split(z, layout).spreads, data)),
             "noise": noise_of(z, layout, data),
             "log_likelihood": log_likelihood(z, layout, data),
             "log_prior": log_prior(z, layout, data),
@@ -94,7 +95,7 @@ def _in_batches(function: Any, z: np.ndarray, layout: Layout, data: Data) -> Any
     return jax.tree.map(lambda *xs: np.concatenate(xs), *pieces)
 
 
-def quantities(design: Design, z: np.ndarray, rng: np.random.Generator) -> Quantities:
+def quantities(design: Design, z: np.ndarray) -> Quantities:
     """Named quantities of raw draws, shape (chains, draws, size)."""
     layout, shape = layout_of(design), z.shape[:2]
     data = data_of(design) | {"level_bases": tuple(e.basis for e in design.effects)}
@@ -111,9 +112,8 @@ def quantities(design: Design, z: np.ndarray, rng: np.random.Generator) -> Quant
         for i, effects in enumerate(design.effects):
             if effects.parameter == name:
                 factor = ":".join(effects.factor)
-                prior = design.model.spread_prior(name, effects.factor)
                 posterior[effects.name], dims[effects.name] = flat["effects"][i], [factor]
-                posterior[f"{effects.name}_sd"] = draw_spread(flat["free"][i], *prior.normal("positive"), rng)
+                posterior[f"{effects.name}_sd"] = flat["spreads"][:, i]
                 coords[factor] = list(effects.labels)
     posterior |= flat["noise"]
 
@@ -121,6 +121,7 @@ def quantities(design: Design, z: np.ndarray, rng: np.random.Generator) -> Quant
         return x.reshape(*shape, *x.shape[1:])
 
     owner = {f"effects{i}": e.name for i, e in enumerate(design.effects)}
+    owner |= {f"spread{i}": f"{e.name}_sd" for i, e in enumerate(design.effects)}
     return Quantities(
         posterior={name: by_chain(x) for name, x in posterior.items()},
         dims=dims,
@@ -145,9 +146,9 @@ def prior_draws(design: Design, draws: int, rng: np.random.Generator) -> np.ndar
     """Raw vectors from the prior, shape (draws, size)."""
     layout = layout_of(design)
     z = rng.normal(size=(draws, layout.size))
+    tau = np.exp(np.asarray(log_spreads(split(z, layout).spreads, data_of(design))))
     start = len(layout.law.parameters)
-    for effects in design.effects:
-        mean, sd = design.model.spread_prior(effects.parameter, effects.factor).normal("positive")
-        z[:, start : start + effects.free] *= np.exp(rng.normal(mean, sd, size=(draws, 1)))
-        start += effects.free
+    for i, (_, free) in enumerate(layout.blocks):
+        z[:, start : start + free] *= tau[:, i : i + 1]
+        start += free
     return z

@@ -1,8 +1,10 @@
-"""Where sampling starts: the mode and the curvature there, from several places.
+"""Where sampling starts: the modes of the posterior at typical spreads, looked for from several places.
 
-Chains run in coordinates x with z = centre + scale @ x, where `scale` is the Cholesky factor of the inverse
-curvature at the mode. In x the posterior is close to a standard normal however strongly amplitudes, exponents and
-floors trade off in z, so that step size and mass matrix have little left to learn.
+With every spread between groups at its prior median the posterior has a mode where the joint one, whose density grows
+without bound as groups and spread collapse together, need not have a useful one. The same holds of the noise: with
+nearly as many effects as runs the joint mode goes through every run at no noise at all, far from where the posterior's
+volume is. So the noise is set by what is left of the runs after the parameters that they determine (MacKay's evidence
+update), and the mode is taken given that noise.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
@@ -20,6 +23,10 @@ from bayescale.models.density import Data, Layout, log_density
 
 NOWHERE = 1e10
 """Stands for an objective that is not finite."""
+
+
+RISE, RISES = 0.2, 15
+"""Steps of the standardised log noise in which a mode settles, and how many of them at most."""
 
 
 class StartError(UserError):
@@ -32,31 +39,39 @@ class Start:
 
     Attributes
     ----------
-    centre : ndarray, shape (size,)
-        The highest mode found.
-    scale : ndarray, shape (size, size)
-        Lower triangular; scale @ scale.T approximates the posterior covariance.
     modes : ndarray, shape (modes, size)
-        Distinct modes in x coordinates, the highest first, the others within reach of it in density.
+        Distinct modes, the highest first, the others within reach of it in density.
     """
 
-    centre: np.ndarray
-    scale: np.ndarray
     modes: np.ndarray
 
+    @property
+    def centre(self) -> np.ndarray:
+        """The highest mode."""
+        return np.asarray(self.modes[0])
+
+
+def _objective(y: Any, layout: Layout, data: Data) -> Any:
+    return -log_density(_with_typical_spreads(y, layout), layout, data)
+
+
+def _with_typical_spreads(y: Any, layout: Layout) -> Any:
+    cut = layout.linear
+    return jnp.concatenate([y[:cut], jnp.zeros(len(layout.blocks)), y[cut:]])
+
 
 @partial(jax.jit, static_argnums=1)
-def _value_and_grad(z: Any, layout: Layout, data: Data) -> Any:
-    return jax.value_and_grad(lambda v: -log_density(v, layout, data))(z)
+def _value_and_grad(y: Any, layout: Layout, data: Data) -> Any:
+    return jax.value_and_grad(_objective)(y, layout, data)
 
 
 @partial(jax.jit, static_argnums=1)
-def _hessian(z: Any, layout: Layout, data: Data) -> Any:
-    return jax.hessian(lambda v: -log_density(v, layout, data))(z)
+def _hessian(y: Any, layout: Layout, data: Data) -> Any:
+    return jax.hessian(_objective)(y, layout, data)
 
 
 def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: int = 6) -> Start:
-    """Optimise from dispersed draws of the prior and measure the curvature at the best.
+    """Optimise from dispersed draws of the prior.
 
     Raises
     ------
@@ -80,11 +95,11 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
 
     found: list[tuple[float, np.ndarray]] = []
     for attempt in range(attempts):
-        z0 = np.zeros(layout.size)
+        z0 = np.zeros(layout.size - len(layout.blocks))
         if attempt:
             z0[: len(layout.law.parameters)] = rng.normal(scale=0.7, size=len(layout.law.parameters))
         # Rough noise first: a wide likelihood has no narrow valleys to get stuck in.
-        z0[-2] = 2.0
+        z0[layout.linear] = 2.0
         z = minimize(objective, z0, jac=True, method="L-BFGS-B", options={"maxiter": 400}).x
         if objective(z)[0] >= NOWHERE:
             continue
@@ -103,18 +118,51 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
             "`bayescale check` and the priors with `bayescale models`"
         )
     found.sort(key=lambda pair: pair[0])
+    found = [(value, _settle(y, objective, curvature, layout)) for value, y in found]
     best, centre = found[0]
-    scale = _inverse_root(curvature(centre))
+    root = _root(curvature(centre))
     modes: list[np.ndarray] = []
     for value, z in found:
-        x = np.linalg.solve(scale, z - centre)
-        if value - best < 10 and all(np.sqrt(np.mean((x - other) ** 2)) > 0.5 for other in modes):
-            modes.append(x)
-    return Start(centre, scale, np.array(modes))
+        # As far apart as half a posterior standard deviation, on average over directions.
+        apart = all(np.sqrt(np.mean((root.T @ (z - other)) ** 2)) > 0.5 for other in modes)
+        if value - best < 10 and apart:
+            modes.append(z)
+    return Start(np.array([_with_typical_spreads(z, layout) for z in modes]))
 
 
-def _inverse_root(hessian: np.ndarray) -> np.ndarray:
-    """Cholesky factor of the inverse, flat or rising directions taken as standard normal (the priors' own scale)."""
+def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np.ndarray:
+    """A mode with the noise where most of the volume is: maximised over the rest at each of some noise levels.
+
+    Integrating means and effects out by Laplace's method adds half the log determinant of their curvature to the
+    objective, which is what the joint mode leaves out.
+    """
+    cut = layout.linear
+
+    def profile(step: float, y: np.ndarray) -> tuple[float, np.ndarray]:
+        noise = y[cut:].copy()
+        noise[0] += step
+
+        def fixed(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = objective(np.concatenate([theta, noise]))
+            return value, gradient[:cut]
+
+        theta = minimize(fixed, y[:cut], jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+        there = np.concatenate([theta, noise])
+        root = _root(curvature(there)[:cut, :cut])
+        return objective(there)[0] + float(np.log(np.diag(root)).sum()), there
+
+    best = profile(0.0, y)
+    # Upwards in noise only: the joint mode is never at too much of it.
+    for _ in range(RISES):
+        after = profile(RISE, best[1])
+        if after[0] >= best[0]:
+            break
+        best = after
+    return best[1]
+
+
+def _root(hessian: np.ndarray) -> np.ndarray:
+    """Cholesky factor, flat or rising directions taken as standard normal (the priors' own scale)."""
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
     safe = np.where(values > 0.1, values, 1.0)
-    return np.linalg.cholesky((vectors / safe) @ vectors.T)
+    return np.linalg.cholesky((vectors * safe) @ vectors.T)

@@ -1,17 +1,16 @@
 """The log density that is sampled, as a pure function of one vector and the data.
 
 The vector z holds, in this order: a standardised population mean for each parameter (standard normal a priori), the
-free coordinates of every factor's effects (on the link scale), and the standardised logs of sigma and nu, and of
-sigma_run where runs give several rows.
-
-The standard deviation between groups is not in it: it is integrated out (`bayescale.models.spread`).
+free coordinates of every factor's effects (on the link scale), the standardised log of every factor's spread (the
+standard deviation between its groups), and the standardised logs of the noise parameters: sigma and nu, and sigma_run
+where runs give several rows. In which coordinates it is sampled is `bayescale.inference.whitening`'s business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +18,8 @@ import numpy as np
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws import Law
-from bayescale.models.design import Design, Effects
+from bayescale.models.design import Design
 from bayescale.models.noise import log_student_t, log_student_t_by_run
-from bayescale.models.spread import log_effects, spread_grid
 
 Array = Any
 Data = dict[str, Any]
@@ -49,8 +47,22 @@ class Layout:
         )
 
     @property
+    def linear(self) -> int:
+        """How many coordinates the parameters on their link scale are linear in: means and effects."""
+        return len(self.law.parameters) + sum(free for _, free in self.blocks)
+
+    @property
     def size(self) -> int:
-        return len(self.law.parameters) + sum(free for _, free in self.blocks) + len(self.noise)
+        return self.linear + len(self.blocks) + len(self.noise)
+
+
+class Parts(NamedTuple):
+    """A vector z, taken apart; leading dimensions are kept."""
+
+    means: Array
+    effects: tuple[Array, ...]
+    spreads: Array
+    noise: Array
 
 
 def layout_of(design: Design) -> Layout:
@@ -63,17 +75,11 @@ def noise_names(design: Design) -> tuple[str, ...]:
     return ("sigma", "nu", "sigma_run") if design.several else ("sigma", "nu")
 
 
-def data_of(design: Design, typical_spread: bool = False) -> Data:
-    """The arrays of a design, all of them arguments of the density, so that refits do not compile again.
-
-    `typical_spread` puts every standard deviation between groups at its prior median, in arrays of the
-    same shapes: a plainer density whose mode and curvature are where sampling starts.
-    """
+def data_of(design: Design) -> Data:
+    """The arrays of a design, all of them arguments of the density, so that refits do not compile again."""
     model, law = design.model, design.law
     normals = np.array([model.prior(p.name).normal(p.support) for p in law.parameters])
-    cells = [
-        np.array([_level_index(e, row) for row in design.cells.to_dict("records")]) for e in design.effects
-    ]
+    spreads = [model.spread_prior(e.parameter, e.factor).normal("positive") for e in design.effects]
     return {
         "inputs": {name: jnp.asarray(x) for name, x in design.inputs.items()},
         "log_loss": jnp.asarray(np.log(design.loss)),
@@ -82,23 +88,26 @@ def data_of(design: Design, typical_spread: bool = False) -> Data:
         "rows": jnp.asarray(np.bincount(design.run).astype(float)),
         "cell": jnp.asarray(design.cell),
         "reference": {name: jnp.asarray(x) for name, x in design.reference.items()},
-        "no_effect": jnp.zeros(len(design.cells)),
         "mean": jnp.asarray(normals[:, 0]),
         "sd": jnp.asarray(normals[:, 1]),
-        "bases": tuple(jnp.asarray(e.basis[index]) for e, index in zip(design.effects, cells, strict=True)),
-        "spread": tuple(_spread_grid(design, e, typical_spread) for e in design.effects),
+        "map": jnp.asarray(_linear_map(design, normals[:, 1])),
+        "spread": jnp.asarray(np.array(spreads).reshape(-1, 2)),
         "noise": jnp.asarray([getattr(model.noise, n).normal("positive") for n in noise_names(design)]),
     }
 
 
-def _level_index(effects: Effects, cell: Mapping[Any, Any]) -> int:
-    return effects.levels.index(tuple(cell[column] for column in effects.factor))
-
-
-def _spread_grid(design: Design, effects: Effects, typical: bool) -> tuple[Array, Array]:
-    mean, sd = design.model.spread_prior(effects.parameter, effects.factor).normal("positive")
-    log_tau, log_weight = spread_grid(mean, sd, effects.free)
-    return jnp.asarray(np.full_like(log_tau, mean) if typical else log_tau), jnp.asarray(log_weight)
+def _linear_map(design: Design, sd: np.ndarray) -> np.ndarray:
+    """From means and effects to every cell's parameters less their prior means, shape (cells, parameters, linear)."""
+    layout = layout_of(design)
+    found = np.zeros((len(design.cells), len(sd), layout.linear))
+    found[:, range(len(sd)), range(len(sd))] = sd
+    start = len(sd)
+    for (parameter, free), effects in zip(layout.blocks, design.effects, strict=True):
+        rows = design.cells.to_dict("records")
+        level = [effects.levels.index(tuple(row[column] for column in effects.factor)) for row in rows]
+        found[:, parameter, start : start + free] = effects.basis[level]
+        start += free
+    return found
 
 
 def log_density(z: Array, layout: Layout, data: Data) -> Array:
@@ -108,13 +117,19 @@ def log_density(z: Array, layout: Layout, data: Data) -> Array:
 
 
 def log_prior(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
-    """The prior, by what it is about: each parameter's mean, each factor's effects, each noise parameter."""
-    means, effects, noise = split(z, layout)
-    out = {p.name: -0.5 * means[i] ** 2 for i, p in enumerate(layout.law.parameters)}
-    for i, (u, (log_tau, log_weight)) in enumerate(zip(effects, data["spread"], strict=True)):
-        out[f"effects{i}"] = log_effects(u, log_tau, log_weight)
-    out |= {name: -0.5 * noise[i] ** 2 for i, name in enumerate(layout.noise)}
-    return out
+    """The prior, by what it is about: each parameter's mean, each factor's effects and spread, each noise parameter."""
+    parts = split(z, layout)
+    log_tau = log_spreads(parts.spreads, data)
+    out = {p.name: -0.5 * parts.means[i] ** 2 for i, p in enumerate(layout.law.parameters)}
+    for i, u in enumerate(parts.effects):
+        out[f"effects{i}"] = -0.5 * jnp.sum(u**2) * jnp.exp(-2 * log_tau[i]) - u.shape[0] * log_tau[i]
+        out[f"spread{i}"] = -0.5 * parts.spreads[i] ** 2
+    return out | {name: -0.5 * parts.noise[i] ** 2 for i, name in enumerate(layout.noise)}
+
+
+def log_spreads(spreads: Array, data: Data) -> Array:
+    """Log standard deviation between the groups of every factor."""
+    return data["spread"][:, 0] + data["spread"][:, 1] * spreads
 
 
 def log_likelihood(z: Array, layout: Layout, data: Data) -> Array:
@@ -136,11 +151,8 @@ def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
 
 def cell_parameters(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
     """The law's parameters in every cell, in the units of the equation, shape (cells,) each."""
-    linked = population(z, layout, data)
-    linked = [x + data["no_effect"] for x in linked]
-    for (parameter, _), basis, u in zip(layout.blocks, data["bases"], split(z, layout)[1], strict=True):
-        linked[parameter] = linked[parameter] + basis @ u
-    return unlink(layout.law, linked, data["reference"])
+    linked = data["mean"] + data["map"] @ z[: layout.linear]
+    return unlink(layout.law, [linked[:, i] for i in range(len(layout.law.parameters))], data["reference"])
 
 
 def population(z: Array, layout: Layout, data: Data) -> list[Array]:
@@ -164,16 +176,19 @@ INVERSE_LINK: dict[str, Callable[[Array], Array]] = {
 
 def noise_of(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
     """The noise parameters, by name."""
-    _, _, noise = split(z, layout)
+    noise = split(z, layout).noise
     mean, sd = data["noise"][:, 0], data["noise"][:, 1]
     return {name: jnp.exp(mean[i] + sd[i] * noise[..., i]) for i, name in enumerate(layout.noise)}
 
 
-def split(z: Array, layout: Layout) -> tuple[Array, list[Array], Array]:
-    """Means, effects factor by factor, and noise."""
+def split(z: Array, layout: Layout) -> Parts:
+    """A vector, or an array of them along the last axis, taken apart."""
     start = len(layout.law.parameters)
     effects = []
     for _, free in layout.blocks:
         effects.append(z[..., start : start + free])
         start += free
-    return z[..., : len(layout.law.parameters)], effects, z[..., start:]
+    end = layout.linear + len(layout.blocks)
+    return Parts(
+        z[..., : len(layout.law.parameters)], tuple(effects), z[..., layout.linear : end], z[..., end:]
+    )

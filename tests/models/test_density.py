@@ -5,15 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate, stats
+from scipy import stats
 
+from bayescale.inference.quantities import prior_draws
 from bayescale.models import DesignError, Model, make_design
-from bayescale.models.density import cell_parameters, data_of, expected_loss, layout_of, log_density
-from bayescale.models.spread import draw_spread, log_effects, spread_grid
+from bayescale.models.density import (
+    cell_parameters,
+    data_of,
+    expected_loss,
+    layout_of,
+    log_density,
+    log_spreads,
+    split,
+)
 
 
 def by_hand(z: np.ndarray, design) -> float:  # type: ignore[no-untyped-def]
-    """Log density with every integral over a spread done adaptively."""
+    """Log density, factor by factor."""
     model, law = design.model, design.law
     total = stats.norm.logpdf(z[:5]).sum()
     linked = {}
@@ -21,22 +29,17 @@ def by_hand(z: np.ndarray, design) -> float:  # type: ignore[no-untyped-def]
         mean, sd = model.prior(parameter.name).normal("positive")
         linked[parameter.name] = np.full(len(design.cells), mean + sd * z[i])
     at = 5
-    for effects in design.effects:
+    spreads = split(z, layout_of(design)).spreads
+    for i, effects in enumerate(design.effects):
         u = z[at : at + effects.free]
         at += effects.free
         mean, sd = model.spread_prior(effects.parameter, effects.factor).normal("positive")
-        density, _ = integrate.quad(
-            lambda t, u=u, mean=mean, sd=sd: np.exp(
-                stats.norm.logpdf(u, 0, np.exp(t)).sum() + stats.norm.logpdf(t, mean, sd)
-            ),
-            mean - 8 * sd,
-            mean + 8 * sd,
-            limit=400,
-        )
-        total += np.log(density)
+        total += stats.norm.logpdf(u, 0, np.exp(mean + sd * spreads[i])).sum()
+        total += stats.norm.logpdf(spreads[i])
         for c, cell in enumerate(design.cells.itertuples(index=False)):
             level = tuple(getattr(cell, column) for column in effects.factor)
             linked[effects.parameter][c] += (effects.basis @ u)[effects.levels.index(level)]
+    at += len(design.effects)
     total += stats.norm.logpdf(z[at:]).sum()
     (m1, s1), (m2, s2) = model.noise.sigma.normal("positive"), model.noise.nu.normal("positive")
     sigma, nu = np.exp(m1 + s1 * z[at]), np.exp(m2 + s2 * z[at + 1])
@@ -73,33 +76,17 @@ def test_density_equals_the_model_written_out(runs: pd.DataFrame) -> None:
         assert ours - theirs == pytest.approx(np.full(20, (ours - theirs)[0]), abs=2e-5)
 
 
-@pytest.mark.parametrize("free", [1, 3, 40, 500])
-def test_the_quadrature_over_the_spread_is_exact(free: int) -> None:
-    log_tau, log_weight = spread_grid(np.log(0.1), 0.9, free)
-    rng = np.random.default_rng(free)
-    for size in (0.03, 0.1, 0.3):
-        u = size * rng.normal(size=free)
-
-        def log_integrand(t: float, u: np.ndarray = u) -> float:
-            return float(stats.norm.logpdf(u, 0, np.exp(t)).sum() + stats.norm.logpdf(t, np.log(0.1), 0.9))
-
-        peak = max(log_integrand(t) for t in np.linspace(-6.5, 2, 400))
-        grid = np.linspace(np.log(0.1) - 5, np.log(0.1) + 5, 20001)
-        exact = peak + np.log(
-            integrate.trapezoid([np.exp(log_integrand(t) - peak) for t in grid[::4]], grid[::4])
+def test_prior_draws_come_from_the_prior(runs: pd.DataFrame) -> None:
+    design = make_design(Model.load("chinchilla"), runs)
+    layout, data = layout_of(design), data_of(design)
+    parts = split(prior_draws(design, 4000, np.random.default_rng(0)), layout)
+    tau = np.exp(np.asarray(log_spreads(parts.spreads, data)))
+    for i, effects in enumerate(parts.effects):
+        assert stats.kstest((effects / tau[:, i : i + 1]).ravel(), "norm").pvalue > 1e-4
+        mean, sd = design.model.spread_prior(design.effects[i].parameter, design.effects[i].factor).normal(
+            "positive"
         )
-        assert float(log_effects(u, log_tau, log_weight)) == pytest.approx(exact, abs=2e-5)
-
-
-def test_spreads_are_drawn_from_their_conditional() -> None:
-    # Drawn jointly from the prior, tau given u must come out as tau does.
-    rng = np.random.default_rng(0)
-    tau = np.exp(rng.normal(np.log(0.1), 0.7, size=20_000))
-    u = tau[:, None] * rng.normal(size=(20_000, 3))
-    again = draw_spread(u, np.log(0.1), 0.7, rng)
-    assert stats.ks_2samp(again, tau).pvalue > 0.001
-    # The larger the effects, the larger the spread.
-    assert np.corrcoef(np.log(again), np.log((u**2).sum(axis=1)))[0, 1] > 0.6
+        assert stats.kstest(np.log(tau[:, i]), stats.norm(mean, sd).cdf).pvalue > 1e-4
 
 
 def test_effects_sum_to_zero_and_interactions_over_both_sides(runs: pd.DataFrame) -> None:

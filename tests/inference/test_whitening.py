@@ -1,0 +1,67 @@
+"""The coordinates of the sampler: an exact change of variables, and white where the model is linear."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale.inference.start import find_start
+from bayescale.inference.whitening import colour, log_white_density, whiten, whitening_at
+from bayescale.laws import Range
+from bayescale.models import Model, make_design
+from bayescale.models.density import data_of, layout_of, log_density
+from tests.inference.test_nuts import linear_world
+
+
+@pytest.fixture(scope="module", params=["plain", "by run"])
+def pieces(request: pytest.FixtureRequest, runs: pd.DataFrame):  # type: ignore[no-untyped-def]
+    table = runs if request.param == "plain" else runs.assign(run_id=np.arange(len(runs)) // 2)
+    design = make_design(Model.load("chinchilla"), table)
+    layout, data = layout_of(design), data_of(design)
+    mode = np.random.default_rng(0).normal(scale=0.2, size=layout.size)
+    return layout, data, whitening_at(mode[None], layout, data)
+
+
+def test_there_and_back(pieces) -> None:  # type: ignore[no-untyped-def]
+    layout, data, whitening = pieces
+    z = np.random.default_rng(1).normal(scale=0.3, size=layout.size)
+    x = whiten(z, layout, data, whitening)
+    assert np.asarray(colour(x, layout, data, whitening)[0]) == pytest.approx(z, abs=1e-8)
+
+
+def test_the_volume_is_the_jacobian(pieces) -> None:  # type: ignore[no-untyped-def]
+    layout, data, whitening = pieces
+    x = np.random.default_rng(2).normal(scale=0.5, size=layout.size)
+    jacobian = jax.jacfwd(lambda v: colour(v, layout, data, whitening)[0])(x)
+    z, volume = colour(x, layout, data, whitening)
+    # The noise parameters' constant scale is left out.
+    constant = float(np.log(np.asarray(whitening["scale"])).sum())
+    exact = float(np.linalg.slogdet(np.asarray(jacobian))[1])
+    assert float(volume) + constant == pytest.approx(exact, abs=1e-8)
+    whole = float(log_white_density(x, layout, data, whitening))
+    assert whole == pytest.approx(float(log_density(z, layout, data)) + float(volume), abs=1e-8)
+
+
+def test_a_linear_model_is_standard_normal_whatever_the_spread() -> None:
+    model, runs = linear_world()
+    loose = model.model_copy(update={"spread": {"a": Range(0.03, 3.0)}})
+    design = make_design(loose, runs)
+    layout, data = layout_of(design), data_of(design)
+    start = find_start(layout, data, np.random.default_rng(0))
+    whitening = whitening_at(start.modes[:1], layout, data)
+    noise = np.asarray(whitening["centre"]) * 0
+    for spread in (-2.0, 0.0, 2.0):
+
+        def density(w: jax.Array, spread: float = spread) -> jax.Array:
+            return log_white_density(
+                jnp.concatenate([w, jnp.array([spread]), noise]), layout, data, whitening
+            )
+
+        hessian = np.asarray(jax.hessian(density)(np.zeros(layout.linear)))
+        gradient = np.asarray(jax.grad(density)(np.zeros(layout.linear)))
+        # At ten million degrees of freedom and the noise known, the likelihood is Gaussian in means and effects.
+        assert hessian == pytest.approx(-np.eye(layout.linear), abs=1e-4)
+        assert gradient == pytest.approx(np.zeros(layout.linear), abs=1e-4)
