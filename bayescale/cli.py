@@ -169,7 +169,7 @@ def fit(
     chains: Chains = 4,
     warmup: Warmup = 1000,
     draws: Kept = 1000,
-    target_accept: Accept = 0.9,
+    target_accept: Accept = 0.95,
     as_json: AsJson = False,
 ) -> None:
     """Fit a model to measured runs by NUTS, check the sampling, and save the posterior.
@@ -257,7 +257,7 @@ def compare(
     chains: Chains = 4,
     warmup: Warmup = 1000,
     draws: Kept = 1000,
-    target_accept: Accept = 0.9,
+    target_accept: Accept = 0.95,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the comparison there, as JSON.")
     ] = None,

@@ -56,7 +56,7 @@ class Settings:
     chains: int = 4
     warmup: int = 1000
     draws: int = 1000
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     max_tree_depth: int = 10
 
     def __post_init__(self) -> None:

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run_sweep"]
 
+ENGINES = ("local", "ray")
+
 
 def run_sweep(
-    path: Path, out: Path | None = None, work: Path | None = None, workers: int = 1, threads: int = 1
+    path: Path,
+    out: Path | None = None,
+    work: Path | None = None,
+    workers: int = 1,
+    threads: int = 1,
+    engine: str = "local",
 ) -> pd.DataFrame:
     """Carry out the sweep that a file describes, or go on with it where it stopped.
 
@@ -35,6 +42,10 @@ def run_sweep(
         Processes that train side by side, a run each.
     threads : int
         Threads of each.
+    engine : {"local", "ray"}
+        What carries the runs out: this machine's processes, or the Ray cluster that `ray` finds (the one of
+        the environment variable RAY_ADDRESS, or else one started on this machine). With Ray, `workers` is
+        the most runs at once, and each asks the cluster for `threads` processors.
 
     Returns
     -------
@@ -46,8 +57,10 @@ def run_sweep(
     TrainerError
         If the sweep file is wrong, or another sweep runs in the work folder; one line an error.
     MissingExtra
-        If torch, tokenizers or safetensors are not installed.
+        If torch, tokenizers or safetensors (or ray, where it is asked for) are not installed.
     """
+    if engine not in ENGINES:
+        raise TrainerError(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}")
     for name, value in (("workers", workers), ("threads", threads)):
         if value < 1:
             raise TrainerError(f"{name} is {value}; it must be at least 1")
@@ -56,6 +69,8 @@ def run_sweep(
         raise MissingExtra(
             f'training needs {", ".join(missing)}, not installed here; run: pip install "bayescale[train]"',
         )
+    if engine == "ray" and find_spec("ray") is None:
+        raise MissingExtra('engine ray needs ray, not installed here; run: pip install "bayescale[ray]"')
     from bayescale.trainer import sweep
     from bayescale.trainer.config import read_sweep
 
@@ -67,4 +82,5 @@ def run_sweep(
         work=Path(work) if work else Path(".bayescale") / read.name,
         workers=workers,
         threads=threads,
+        engine=engine,
     )

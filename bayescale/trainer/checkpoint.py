@@ -29,6 +29,8 @@ class Progress:
         Mean train loss, nats per token, over the steps up to each count of tokens.
     pending : list of float
         Losses of the steps since the curve's last point.
+    noise : list of (step, signal, noise)
+        What `noise.Split.estimate` says of the gradient, at the steps where it is measured.
     """
 
     step: int = 0
@@ -36,6 +38,7 @@ class Progress:
     first_loss: float = float("nan")
     curve: list[tuple[int, float]] = field(default_factory=list)
     pending: list[float] = field(default_factory=list)
+    noise: list[tuple[int, float, float]] = field(default_factory=list)
 
 
 def save(
@@ -87,4 +90,5 @@ def load(path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.Optim
                 optimizer.state[parameters[name]][moment] = value
     stored = json.loads(metadata["progress"])
     stored["curve"] = [(int(tokens), float(loss)) for tokens, loss in stored["curve"]]
+    stored["noise"] = [(int(step), float(g), float(s)) for step, g, s in stored.get("noise", [])]
     return Progress(**stored)

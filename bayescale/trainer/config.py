@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,35 @@ class Task(Part):
         return self
 
 
+class Architecture(Part):
+    """What to train: an architecture, what it takes besides a size, and the name its runs go by."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+    kind: Annotated[str, Field(description="the file it is defined in; its name where absent")]
+    kv_heads: Annotated[int, Field(ge=0, description="heads of keys and values; 0: as many as heads")] = 0
+    experts: Annotated[PositiveInt, Field(description="experts in a layer")] = 1
+    granularity: Annotated[
+        PositiveInt, Field(description="experts a token goes to, each so much narrower")
+    ] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_is_name(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict) and "kind" not in value:
+            value = {**value, "kind": value.get("name")}
+        return value
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.kind not in architectures.names():
+            raise ValueError(
+                f"there is no architecture {self.kind!r}; choose from {', '.join(architectures.names())}"
+            )
+        return self
+
+
 class Data(Part):
     """Tokens in and tokens held out."""
 
@@ -69,13 +99,42 @@ class Training(Part):
     embedding_learning_rate: Annotated[Positive, Field(description="peak for embeddings, at every width")] = (
         1.6e-2
     )
+    vector_learning_rate: Annotated[
+        float, Field(ge=0, description="peak for gains, biases and decays; 0: that for embeddings")
+    ] = 0.0
     base_width: PositiveInt = 64
-    warmup: Fraction = 0.1
-    final: Fraction = 0.1
+    parametrisation: Annotated[
+        Literal["scaled", "mup"],
+        Field(description="scaled: rates of hidden matrices alone go with the width; mup: the head's too"),
+    ] = "scaled"
+    schedule: Annotated[
+        Literal["cosine", "wsd"],
+        Field(
+            description="cosine to the run's end; or constant and then decayed, one trunk for all horizons"
+        ),
+    ] = "cosine"
+    warmup: Annotated[Fraction, Field(description="share of the steps")] = 0.1
+    warmup_steps: Annotated[int, Field(ge=0, description="wsd: steps of the trunk's warm-up")] = 0
+    decay: Annotated[Positive, Field(lt=1, description="wsd: share of the steps that decay")] = 0.2
+    final: Annotated[Fraction, Field(description="share of the peak rate at the last step")] = 0.1
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     batch_coefficient: Positive = 2.0
     batch_min: PositiveInt = 512
     batch_max: PositiveInt = 16_384
+    noise_points: Annotated[
+        int, Field(ge=0, description="steps of a run at which the gradient noise scale is measured")
+    ] = 0
+
+    @model_validator(mode="after")
+    def _a_trunk_is_shared(self) -> Self:
+        if self.schedule == "wsd" and not self.warmup_steps:
+            raise ValueError('schedule "wsd" shares a trunk among horizons; say its warmup_steps')
+        if self.schedule == "wsd" and self.batch_min != self.batch_max:
+            raise ValueError(
+                'schedule "wsd" shares a trunk among horizons, which needs one batch size; '
+                "set batch_min and batch_max to the same"
+            )
+        return self
 
 
 class Size(Part):
@@ -91,7 +150,15 @@ class Budget(Part):
 
     flops: Positive
     split: Literal["fit", "holdout"] = "fit"
-    tokens_per_param: Annotated[list[Positive], Field(min_length=1)]
+    cells: Annotated[
+        list[str], Field(min_length=1, description="patterns of ARCHITECTURE/TASK, such as gpt/* or */bible")
+    ] = ["*/*"]
+    tokens_per_param: Annotated[
+        list[Positive], Field(min_length=1, description="targets; of a mixture, tokens per active parameter")
+    ]
+    unique_tokens: Annotated[
+        int, Field(ge=0, description="train on a fixed subset of this many tokens, over and over; 0: on all")
+    ] = 0
     seeds: Annotated[list[int], Field(min_length=1)] = [0]
     more_seeds_at: Annotated[
         Positive | None, Field(description="repeat only the size nearest this many tokens a parameter")
@@ -103,7 +170,7 @@ class Sweep(Part):
 
     name: str
     out: str = "runs.parquet"
-    architectures: Annotated[list[str], Field(min_length=1)]
+    architectures: Annotated[list[Architecture], Field(min_length=1)]
     tasks: Annotated[list[Task], Field(min_length=1)]
     data: Data = Data()
     training: Training = Training()
@@ -112,12 +179,10 @@ class Sweep(Part):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        for name in self.architectures:
-            if name not in architectures.names():
-                raise ValueError(
-                    f"there is no architecture {name!r}; choose from {', '.join(architectures.names())}"
-                )
-        for what, names in (("architectures", self.architectures), ("tasks", [t.name for t in self.tasks])):
+        for what, names in (
+            ("architectures", [a.name for a in self.architectures]),
+            ("tasks", [t.name for t in self.tasks]),
+        ):
             twice = {n for n in names if names.count(n) > 1}
             if twice:
                 raise ValueError(f"{what} names {', '.join(sorted(twice))} twice; name each once")
@@ -126,6 +191,14 @@ class Sweep(Part):
                 f"training.batch_min {self.training.batch_min} is not a multiple of data.context "
                 f"{self.data.context}; a batch is made of whole sequences"
             )
+        cells = [f"{a.name}/{t.name}" for a in self.architectures for t in self.tasks]
+        for number, budget in enumerate(self.budgets):
+            for pattern in budget.cells:
+                if not fnmatch.filter(cells, pattern):
+                    raise ValueError(
+                        f"budgets[{number}].cells: {pattern!r} matches no cell; a cell is ARCHITECTURE/TASK, "
+                        f"such as {cells[0]}"
+                    )
         return self
 
 
@@ -166,6 +239,7 @@ _TABLES: dict[str, type[Part]] = {
     "sizes": Size,
     "budgets": Budget,
     "tasks": Task,
+    "architectures": Architecture,
 }
 
 

@@ -35,7 +35,7 @@ class Dataset:
     Parameters
     ----------
     train : array of uint16
-        The train documents' tokens, each document closed by its end token.
+        The train documents' tokens, each document closed by its end token (but for a synthetic language).
     held_out : array of uint16
         The same for the held-out documents.
     held_out_documents : array of int32
@@ -78,10 +78,14 @@ def prepare(task: Task, vocab: int, folder: Path) -> Path:
             raise TrainerError(
                 f"task {task.name!r} has no {name} document; the split is by file, so give it more files"
             )
-    bpe = tokenizer.train(corpus.train, vocab)
+    if corpus.alphabet:
+        # A token a symbol, so that what is known of the language in nats per symbol holds per token.
+        bpe, end = tokenizer.characters(corpus.alphabet), []
+    else:
+        bpe, end = tokenizer.train(corpus.train, vocab), [tokenizer.END_ID]
     text = bpe.to_str()
-    train, _ = _encode(bpe, corpus.train)
-    held_out, owners = _encode(bpe, corpus.held_out)
+    train, _ = _encode(bpe, corpus.train, end)
+    held_out, owners = _encode(bpe, corpus.held_out, end)
     held_out_bytes = sum(len(d.text.encode()) for d in corpus.held_out)
     manifest = corpus.manifest()
     manifest["corpus_sha256"] = manifest.pop("sha256")
@@ -89,10 +93,10 @@ def prepare(task: Task, vocab: int, folder: Path) -> Path:
         "task": task.name,
         "corpus": task.corpus,
         "tokenizer_sha256": tokenizer.sha256(text),
-        "vocab": vocab,
+        "vocab": bpe.get_vocab_size(),
         "train_tokens": len(train),
         "held_out_tokens": len(held_out),
-        "bytes_per_token": held_out_bytes / (len(held_out) - len(corpus.held_out)),
+        "bytes_per_token": held_out_bytes / (len(held_out) - len(end) * len(corpus.held_out)),
         "held_out_names": [d.name for d in corpus.held_out],
     }
     files.write_bytes(made / "tokenizer.json", text.encode())
@@ -114,8 +118,8 @@ def load(folder: Path) -> Dataset:
     return Dataset(**arrays, manifest=files.read_json(folder / "manifest.json"))
 
 
-def _encode(bpe: Tokenizer, documents: Sequence[Document]) -> tuple[UInt16, Int32]:
-    ids = [[*encoding.ids, tokenizer.END_ID] for encoding in bpe.encode_batch([d.text for d in documents])]
+def _encode(bpe: Tokenizer, documents: Sequence[Document], end: list[int]) -> tuple[UInt16, Int32]:
+    ids = [[*encoding.ids, *end] for encoding in bpe.encode_batch([d.text for d in documents])]
     owners = np.repeat(np.arange(len(ids), dtype=np.int32), [len(i) for i in ids])
     return np.concatenate([np.asarray(i, dtype=np.uint16) for i in ids]), owners
 
@@ -133,15 +137,27 @@ class Order:
         Tokens that a window predicts; it spans one more.
     seed : int
         The run's seed.
+    unique_tokens : int
+        Train on a fixed subset of about that many tokens, the same for every seed; 0 is on all.
     """
 
-    def __init__(self, tokens: UInt16, context: int, seed: int) -> None:
+    def __init__(self, tokens: UInt16, context: int, seed: int, unique_tokens: int = 0) -> None:
         self.tokens, self.context, self.seed = tokens, context, seed
         self.windows = (len(tokens) - 1) // context
+        self._subset: npt.NDArray[np.int64] | None = None
         if self.windows < 1:
             raise TrainerError(
                 f"the train split has {len(tokens)} tokens, fewer than one context of {context}"
             )
+        if unique_tokens:
+            if not context <= unique_tokens <= self.windows * context:
+                raise TrainerError(
+                    f"unique_tokens is {unique_tokens}; give at least one context of {context}, and at most the "
+                    f"{self.windows * context} tokens of the train split"
+                )
+            # Drawn from all over the split, whose beginning would be other documents, not fewer of the same.
+            self._subset = np.random.default_rng(0).permutation(self.windows)[: unique_tokens // context]
+            self.windows = len(self._subset)
         self._epoch = -1
         self._permutation = np.empty(0, dtype=np.int64)
 
@@ -155,7 +171,8 @@ class Order:
         if epoch != self._epoch:
             generator = np.random.default_rng([self.seed, epoch])
             self._epoch, self._permutation = epoch, generator.permutation(self.windows)
-        return int(self._permutation[place])
+        window = self._permutation[place]
+        return int(window if self._subset is None else self._subset[window])
 
     def unique_tokens(self, windows: int) -> int:
         """Distinct train tokens that a run of that many windows predicts."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,28 @@ from bayescale.trainer.errors import TrainerError
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, making its folder; whoever reads it finds the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_files({path: data})
+    """Replace `path` by `data`, making its folder; whoever reads it finds the old file or the new one.
+
+    Raises
+    ------
+    TrainerError
+        If it cannot be written, on a full disk say.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_files({path: data})
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in a line what kept a file from being written; what was there before is there still."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainerError(
+            f"{path} cannot be written ({error.strerror or error}); make room, or give another folder, and start "
+            "again: nothing that was finished is lost"
+        ) from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -62,6 +62,7 @@ def run(
     workers: int = 1,
     threads: int = 1,
     every: float = CHECKPOINT_EVERY,
+    engine: str = "local",
 ) -> pd.DataFrame:
     """Carry a sweep out, or on; see `bayescale.trainer.run_sweep`.
 
@@ -75,6 +76,8 @@ def run(
         Processes side by side, and the threads of each.
     every : float
         Seconds between a run's checkpoints.
+    engine : {"local", "ray"}
+        What carries the runs out: processes of this machine, or a Ray cluster; see `cluster`.
 
     Returns
     -------
@@ -93,7 +96,10 @@ def run(
                 f"sweep {sweep.name}: {len(planned)} runs, {len(before)} done before, "
                 f"{sum(r.flops for r in todo):.3g} FLOPs to spend"
             )
-            carry_out = _here if workers == 1 else _side_by_side
+            if engine == "ray":
+                from bayescale.trainer.cluster import on_ray as carry_out
+            else:
+                carry_out = _here if workers == 1 else _side_by_side
             for planned_run, result in carry_out(todo, workshop, reporter):
                 # The result first: once it lies there the run is finished, and its checkpoint is litter.
                 files.write_json(table.result_path(work, planned_run.config.run_id), result)
@@ -115,7 +121,6 @@ def lay_out(
 
 def write_table(sweep: Sweep, results: Mapping[str, Result], planned: list[PlannedRun], out: Path) -> None:
     """Write the table atomically, with its conventions."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     conventions = Conventions(
         params="total",
         flops="counted",
@@ -123,7 +128,9 @@ def write_table(sweep: Sweep, results: Mapping[str, Result], planned: list[Plann
         evaluation="shared",
         source=f"measured by bayescale train, sweep {sweep.name}",
     )
-    write_runs(table.assemble(results, planned), out, conventions=conventions)
+    with files.writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_runs(table.assemble(results, planned), out, conventions=conventions)
 
 
 def _here(

@@ -13,9 +13,11 @@ from bayescale.trainer.plan import PlannedRun
 
 COLUMNS = [
     "run_id", "architecture", "task", "params", "tokens", "loss", "loss_se", "flops",
-    "params_total", "params_embedding", "unique_tokens", "steps", "batch_tokens", "learning_rate", "schedule",
+    "params_total", "params_embedding", "params_active", "experts", "granularity",
+    "unique_tokens", "steps", "batch_tokens", "learning_rate", "schedule",
     "context", "vocab", "width", "depth", "heads", "bytes_per_token", "seed", "split", "status", "metric",
-    "budget", "held_out_tokens", "wall_s", "python", "torch", "machine", "commit", "code", "created",
+    "budget", "held_out_tokens", "noise_scale", "entropy_floor", "entropy_floor_se",
+    "wall_s", "python", "torch", "machine", "commit", "code", "created",
 ]  # fmt: skip
 
 

@@ -45,6 +45,16 @@ def train(documents: Sequence[Document], vocab: int) -> Tokenizer:
     return tokenizer
 
 
+def characters(alphabet: str) -> Tokenizer:
+    """Make a tokenizer with an entry for each character of `alphabet`, in that order, and no other."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({c: number for number, c in enumerate(alphabet)}, alphabet[0]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
+
+
 def load(text: str) -> Tokenizer:
     """Read a tokenizer from its JSON."""
     from tokenizers import Tokenizer

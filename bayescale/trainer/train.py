@@ -12,15 +12,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from bayescale.trainer import architectures, checkpoint, evaluate, machine, optimizer
-from bayescale.trainer.architectures._common import Decoder, Shape
+from bayescale.trainer import architectures, checkpoint, evaluate, machine, noise, optimizer
+from bayescale.trainer.architectures._common import Decoder
 from bayescale.trainer.dataset import Dataset, Order
 from bayescale.trainer.errors import TrainerError
 from bayescale.trainer.plan import RunConfig
+from bayescale.trainer.team import ALONE, Team
 
 CLIP = 1.0
 CURVE_POINTS = 50
+TRUNK_STRIDE = 20  # steps between the curve's points, and between noise measurements, of a shared trunk
 MICROBATCH_TOKENS = 4096  # a batch's logits at once would not fit a processor's cache
 
 
@@ -30,6 +33,7 @@ def train(
     state: Path | None = None,
     every: float = 60.0,
     tick: Callable[[int, float], None] = lambda step, loss: None,
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Train one model and measure its held-out loss.
 
@@ -45,6 +49,8 @@ def train(
         Seconds between checkpoints.
     tick : callable
         Called after each step with the steps done and the step's loss in nats per token.
+    team : Team
+        The processes that share the run's batches; by default this one alone.
 
     Returns
     -------
@@ -55,34 +61,57 @@ def train(
     """
     # The random state is torch's, one for the process; the caller gets it back.
     with torch.random.fork_rng(devices=[]):
-        return _train(config, dataset, state, every, tick)
+        return _train(config, dataset, state, every, tick, team)
 
 
 def _train(
-    config: RunConfig, dataset: Dataset, state: Path | None, every: float, tick: Callable[[int, float], None]
+    config: RunConfig,
+    dataset: Dataset,
+    state: Path | None,
+    every: float,
+    tick: Callable[[int, float], None],
+    team: Team,
 ) -> dict[str, Any]:
     provenance = machine.provenance()  # as the run begins: the source may change before it ends
     if any(dataset.manifest[key] != getattr(config, key) for key in ("corpus_sha256", "tokenizer_sha256")):
         raise TrainerError(f"run {config.run_id} was planned on other tokens of {config.task}; plan it again")
     torch.manual_seed(config.seed)
-    model = architectures.build(
-        config.architecture, Shape(config.vocab, config.context, config.width, config.depth, config.heads)
-    )
-    model.initialise(config.seed)
+    model = architectures.build(config.kind or config.architecture, config.shape())
+    model.initialise(config.seed, config.base_width)
     adam = optimizer.make(model, config)
-    progress = (
-        checkpoint.load(state, config.run_id, model, adam) if state else None
-    ) or checkpoint.Progress()
-    order = Order(dataset.train, config.context, config.seed)
+    order = Order(dataset.train, config.context, config.seed, config.unique_tokens)
+    progress = _resume(config, state, model, adam) or checkpoint.Progress()
     sequences = config.batch_tokens // config.context
-    stride = max(1, config.steps // CURVE_POINTS)
+    if sequences % team.size:
+        raise TrainerError(
+            f"run {config.run_id} has batches of {sequences} sequences, which {team.size} processes cannot share "
+            "evenly; start a number that divides it"
+        )
+    forward = team.wrap(model)
+    trunk = config.schedule == "wsd"
+    # Runs that share a trunk share its curve, so their points cannot depend on where they end.
+    stride = TRUNK_STRIDE if trunk else max(1, config.steps // CURVE_POINTS)
+    noisy = TRUNK_STRIDE if trunk else max(1, config.steps // max(1, config.noise_points))
 
     before, begun = progress.seconds, time.monotonic()
     saved = begun
     diverged = False
     while progress.step < config.steps:
+        if state and team.leads and trunk and progress.step == config.steps - config.decay_steps:
+            checkpoint.save(_trunk(config, state, progress.step), config.trunk_id, model, adam, progress)
         optimizer.set_rates(adam, progress.step, config)
-        loss = _step(model, adam, order, progress.step * sequences, sequences)
+        # An odd batch has no halves to compare, and a team compares none.
+        look = (
+            team.size == 1
+            and config.noise_points
+            and sequences % 2 == 0
+            and progress.step % noisy == noisy - 1
+        )
+        loss, found = _step(
+            model, adam, order, progress.step * sequences, sequences, bool(look), team, forward
+        )
+        if found:
+            progress.noise.append((progress.step, *found))
         if progress.step == 0:
             progress.first_loss = loss
         progress.step += 1
@@ -97,7 +126,7 @@ def _train(
             progress.pending.clear()
         now = time.monotonic()
         progress.seconds = before + now - begun
-        if state and now - saved >= every and progress.step < config.steps:
+        if state and team.leads and now - saved >= every and progress.step < config.steps:
             checkpoint.save(state, config.run_id, model, adam, progress)
             saved = now
 
@@ -116,11 +145,14 @@ def _train(
         "flops": tokens * flops_per_token,
         "params_total": model.params_total(),
         "params_embedding": model.params_embedding(),
+        "params_active": model.params_active(),
+        "experts": config.experts,
+        "granularity": config.granularity,
         "unique_tokens": order.unique_tokens(progress.step * sequences),
         "steps": progress.step,
         "batch_tokens": config.batch_tokens,
         "learning_rate": config.learning_rate,
-        "schedule": "cosine",
+        "schedule": config.schedule,
         "context": config.context,
         "vocab": config.vocab,
         "width": config.width,
@@ -131,11 +163,44 @@ def _train(
         "status": "diverged" if diverged else "finished",
         "metric": "nats/token",
         "held_out_tokens": held_out.tokens,
+        "noise_scale": noise.scale(progress.noise, config.steps),
+        **_entropy_floor(dataset, config.context),
         "wall_s": round(before + time.monotonic() - begun, 3),
         **provenance,
         "created": datetime.now(UTC).date().isoformat(),
         "curve": [[at, loss] for at, loss in progress.curve],
+        "noise": [list(measured) for measured in progress.noise],
         "config": asdict(config),
+    }
+
+
+def _resume(
+    config: RunConfig, state: Path | None, model: Decoder, adam: torch.optim.Optimizer
+) -> checkpoint.Progress | None:
+    """Put back the run's own checkpoint, or the furthest of the trunk that it shares; None without either."""
+    if state is None:
+        return None
+    if state.exists() or config.schedule != "wsd":
+        return checkpoint.load(state, config.run_id, model, adam)
+    for step in range(config.steps - config.decay_steps, 0, -1):
+        if (shared := _trunk(config, state, step)).exists():
+            return checkpoint.load(shared, config.trunk_id, model, adam)
+    return None
+
+
+def _trunk(config: RunConfig, state: Path, step: int) -> Path:
+    """Where the state of a trunk lies after that many steps at its constant rate."""
+    return state.parent.parent / "trunks" / f"{config.trunk_id}-{step}.safetensors"
+
+
+def _entropy_floor(dataset: Dataset, context: int) -> dict[str, float | None]:
+    """Look up the least loss that any model can reach on windows of that context, where the language says it."""
+    floor = dataset.manifest.get("entropy", {}).get("floor", [])
+    error = dataset.manifest.get("entropy", {}).get("floor_se", [])
+    known = 0 < context <= len(floor)
+    return {
+        "entropy_floor": floor[context - 1] if known else None,
+        "entropy_floor_se": error[context - 1] if known else None,
     }
 
 
@@ -143,16 +208,39 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _step(model: Decoder, adam: torch.optim.Optimizer, order: Order, first: int, sequences: int) -> float:
-    """Take one optimiser step over `sequences` windows from number `first` on; return their mean loss."""
+def _step(
+    model: Decoder,
+    adam: torch.optim.Optimizer,
+    order: Order,
+    first: int,
+    sequences: int,
+    measure_noise: bool = False,
+    team: Team = ALONE,
+    forward: nn.Module | None = None,
+) -> tuple[float, tuple[float, float] | None]:
+    """Take one optimiser step over `sequences` windows from number `first` on.
+
+    Returns their mean loss and, where the noise is measured, what `noise.Split.estimate` says. `forward` is what
+    `team` made of the model.
+    """
     adam.zero_grad(set_to_none=True)
-    ids = torch.from_numpy(order.batch(first, sequences))
+    ids = torch.from_numpy(team.share(order.batch(first, sequences)))
+    split = noise.Split(model) if measure_noise else None
     total = 0.0
-    for part in ids.split(max(1, MICROBATCH_TOKENS // order.context)):
-        logits = model(part[:, :-1])
-        loss = F.cross_entropy(logits.flatten(0, 1), part[:, 1:].flatten()) * (len(part) / sequences)
-        loss.backward()
-        total += loss.item()
+    for half in ids.chunk(2) if split else (ids,):
+        if split and total:
+            split.half_done()
+        parts = half.split(max(1, MICROBATCH_TOKENS // order.context))
+        for number, part in enumerate(parts):
+            with team.summing(forward, number == len(parts) - 1):
+                logits = (forward or model)(part[:, :-1])
+                share = len(part) / len(ids)
+                loss = F.cross_entropy(logits.flatten(0, 1), part[:, 1:].flatten()) * share
+                auxiliary = model.auxiliary_loss()
+                (loss if auxiliary is None else loss + auxiliary * share).backward()
+            total += loss.item()
+    # Before the norm is clipped, which would hide it.
+    found = split.estimate(sequences * order.context) if split else None
     torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
     adam.step()
-    return total
+    return team.mean(total), found

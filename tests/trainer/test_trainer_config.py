@@ -30,11 +30,32 @@ def edited(path: Path, old: str, new: str) -> Path:
         ("batch_min = 256", "batch_mni = 256", "unknown key training.batch_mni; did you mean 'batch_min'?"),
         ("architectures =", "architecture =", "unknown key architecture; did you mean 'architectures'?"),
         ("vocab = 300", "vocab = 3", "data.vocab: Input should be greater than or equal to 257"),
-        ('"gpt", ', '"gtp", ', "there is no architecture 'gtp'; choose from gpt, llama"),
+        ('"gpt", ', '"gtp", ', "architectures[0]: there is no architecture 'gtp'; choose from gpt, hawk"),
         ('"gpt", ', '"llama", ', "architectures names llama twice; name each once"),
         ('corpus = "folder"', 'corpus = "floder"', "tasks[0]: there is no corpus 'floder'; choose from "),
         ("batch_min = 256", "batch_min = 250", "training.batch_min 250 is not a multiple of data.context 32"),
         ("heads = 1", "", "sizes[0].heads is missing; add it"),
+        (
+            "tokens_per_param = [1]",
+            'tokens_per_param = [1]\ncells = ["gpt/chian"]',
+            "budgets[0].cells: 'gpt/chian' matches no cell; a cell is ARCHITECTURE/TASK, such as gpt/chain",
+        ),
+        (
+            "batch_min = 256",
+            'batch_min = 256\nschedule = "wsd"',
+            'training: schedule "wsd" shares a trunk among horizons; say its warmup_steps',
+        ),
+        (
+            "batch_min = 256",
+            'batch_min = 256\nschedule = "wsd"\nwarmup_steps = 9',
+            'training: schedule "wsd" shares a trunk among horizons, which needs one batch size; '
+            "set batch_min and batch_max to the same",
+        ),
+        (
+            '["gpt", "llama"]',
+            '["gpt", {name = "m", kind = "moe", expert = 8}]',
+            "unknown key architectures[1].expert; did you mean 'experts'?",
+        ),
     ],
 )
 def test_a_slip_gets_one_line_with_file_and_key(

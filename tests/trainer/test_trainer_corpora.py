@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bayescale.trainer import corpora
-from bayescale.trainer.corpora import python_code, python_docs
+from bayescale.trainer.corpora import _debian, _repeats, python_code, python_docs, simple_prose
 from bayescale.trainer.corpora._common import Corpus, Document, is_held_out, split
+from bayescale.trainer.errors import TrainerError
 
 HELD_OUT = next(f"{n}.py" for n in range(1000) if is_held_out(f"{n}.py"))
 TRAIN = next(f"{n}.py" for n in range(1000) if not is_held_out(f"{n}.py"))
@@ -86,8 +91,104 @@ def test_a_folder_says_what_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(ValueError, match="is not UTF-8"):
         corpora.collect("folder", {"path": str(tmp_path)})
-    with pytest.raises(ValueError, match="the options it takes: path, pattern, licence"):
+    with pytest.raises(ValueError, match="the options it takes: path, pattern, licence, column"):
         corpora.collect("folder", {"path": str(tmp_path), "glob": "*"})
+
+
+def test_a_folder_of_parquet_is_read_by_row(tmp_path: Path) -> None:
+    texts = [f"row {n} says something of its own, {n * n} times" for n in range(200)]
+    pd.DataFrame({"text": [*texts, None, " "], "n": range(202)}).to_parquet(tmp_path / "a.parquet")
+    corpus = corpora.collect("folder", {"path": str(tmp_path), "pattern": "*.parquet"})
+    assert sorted(d.text for d in (*corpus.train, *corpus.held_out)) == sorted(texts)
+    assert corpus.held_out
+    with pytest.raises(ValueError, match=r"a\.parquet has no column 'body'; its columns: text, n"):
+        corpora.collect("folder", {"path": str(tmp_path), "pattern": "*.parquet", "column": "body"})
+    (tmp_path / "b.parquet").write_bytes(b"torn")
+    with pytest.raises(ValueError, match=r"b\.parquet is not Parquet"):
+        corpora.collect("folder", {"path": str(tmp_path), "pattern": "*.parquet"})
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("bible", "bible-kjv"), ("dictionary", "dict-gcide"), ("c_headers", "linux-libc-dev")],
+)
+def test_a_package_that_is_absent_is_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_debian, "_query", lambda *arguments: "")
+    monkeypatch.setattr(shutil, "which", lambda program: f"/usr/bin/{program}")
+    with pytest.raises(ValueError, match=f"corpus '{name}' .*; run: apt-get install {package}$"):
+        corpora.collect(name, {})
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    with pytest.raises(ValueError, match=f"corpus '{name}' .* there is no dpkg here"):
+        corpora.collect(name, {})
+
+
+def test_hugging_face_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ImportError, match=r'needs datasets, .*pip install "bayescale\[datasets\]"'):
+        corpora.collect("hugging_face", {"name": "any"})
+
+
+def test_hugging_face_reads_rows(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    texts = [f"row {n} says something of its own, {n * n} times" for n in range(100)]
+    (tmp_path / "data").mkdir()
+    pd.DataFrame({"text": texts, "n": range(100)}).to_parquet(tmp_path / "data" / "train-0.parquet")
+    corpus = corpora.collect("hugging_face", {"name": str(tmp_path / "data"), "documents": 60})
+    assert {d.text for d in (*corpus.train, *corpus.held_out)} == set(texts[:60])
+    with pytest.raises(ValueError, match="has no column 'body'; its columns: n, text"):
+        corpora.collect("hugging_face", {"name": str(tmp_path / "data"), "column": "body"})
+    with pytest.raises(ValueError, match="cannot be read"):
+        corpora.collect("hugging_face", {"name": str(tmp_path / "none")})
+
+
+SMALL = frozenset(f"w{n}" for n in range(100))
+
+
+def said(*counts: int, outside: int = 0) -> str:
+    """Sentences of so many words inside the vocabulary, `outside` of the last one's not."""
+    sentences = [[f"w{n}" for n in range(count)] for count in counts]
+    for n in range(outside):
+        sentences[-1][-1 - n] = f"rare{n}"
+    return " ".join(" ".join(s).capitalize() + "." for s in sentences)
+
+
+def test_spans_stay_inside_the_vocabulary() -> None:
+    assert list(simple_prose.spans(said(20, 20), SMALL)) == [said(20, 20)]
+    # 31 words are too few, and a sentence with another word in it ends a span at its start.
+    assert list(simple_prose.spans(said(31), SMALL)) == []
+    assert list(simple_prose.spans(said(20, 20) + " Rare. " + said(40), SMALL)) == [said(20, 20), said(40)]
+    # A sentence of at least 32 words is cut ahead of the first word outside.
+    (span,) = simple_prose.spans(said(40, outside=1), SMALL)
+    assert span.split() == said(40).split()[:39]
+    # One word in a hundred may be outside.
+    long = said(*[20] * 6, outside=1)
+    assert list(simple_prose.spans(long, SMALL)) == [long]
+
+
+def test_spans_start_with_a_sentence() -> None:
+    text = "Rare word here and w1 w2. " + said(35)
+    assert list(simple_prose.spans(text, SMALL)) == [said(35)]
+
+
+def test_simple_prose_is_simple_and_keeps_the_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    frequent = [f"w{n}" for n in range(50)]
+
+    def page(n: int) -> str:
+        start, other = generator.permutation(frequent), f"rare{n}"
+        return f"{' '.join(start).capitalize()}. {other.capitalize()} {other} {other}.\n"
+
+    documents = [Document(f"{n}", page(n)) for n in range(100)]
+    source = _repeats.prose_corpus(documents, "s", "l", "v")
+    real = corpora.collect
+    monkeypatch.setattr(
+        corpora, "collect", lambda name, options: source if name == "bible" else real(name, options)
+    )
+    corpus = simple_prose.collect(sources="bible", words=50)
+    assert {d.name for d in corpus.held_out} == {d.name for d in source.held_out}
+    assert not any("rare" in d.text.lower() for d in (*corpus.train, *corpus.held_out))
+    with pytest.raises(ValueError, match="no span of 32 words of bible stays inside 3 words; raise words"):
+        simple_prose.collect(sources="bible", words=3)
 
 
 def test_the_hash_tells_split_and_text_apart() -> None:
@@ -98,6 +199,20 @@ def test_the_hash_tells_split_and_text_apart() -> None:
         Corpus((Document("a", "text!"),), (b,), "", "").sha256(),
     }
     assert len(hashes) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bible", "dictionary", "c_headers", "simple_prose"])
+def test_the_packages_corpora_keep_their_splits_apart(name: str) -> None:
+    try:
+        corpus = corpora.collect(name, {})
+    except TrainerError as error:
+        pytest.skip(str(error))
+    manifest = corpus.manifest()
+    assert manifest["version"] and manifest["train"]["bytes"] > 5e5  # type: ignore[index]
+    assert not {d.text for d in corpus.train} & {d.text for d in corpus.held_out}
+    assert {d.name for d in corpus.held_out} and all(is_held_out(d.name) for d in corpus.held_out)
+    assert _repeats.unlike(corpus.train, corpus.held_out) == list(corpus.held_out) or name == "c_headers"
 
 
 @pytest.mark.slow
@@ -112,6 +227,6 @@ def test_the_librarys_corpora_keep_their_splits_apart(name: str) -> None:
     assert manifest["licence"] == "PSF-2.0" and manifest["train"]["bytes"] > 1e6  # type: ignore[index]
     assert corpora.collect(name, {}).sha256() == corpus.sha256()
     if name == "python_code":
-        known = {block for d in corpus.train for _, block in python_code._blocks(d.text.splitlines())}
-        left = [b for d in corpus.held_out for _, b in python_code._blocks(d.text.splitlines()) if b in known]
+        known = {block for d in corpus.train for _, block in _repeats.blocks(d.text.splitlines())}
+        left = [b for d in corpus.held_out for _, b in _repeats.blocks(d.text.splitlines()) if b in known]
         assert not left

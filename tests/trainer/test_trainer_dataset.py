@@ -70,6 +70,20 @@ def test_an_epoch_sees_every_window_once_in_an_order_of_its_own() -> None:
     assert order.unique_tokens(40) == 400 and order.unique_tokens(350) == 1000
 
 
+def test_a_subset_is_the_same_for_every_seed_and_from_all_over() -> None:
+    tokens = np.arange(1001, dtype=np.uint16)
+    subsets = [set(Order(tokens, 10, seed, unique_tokens=200).batch(0, 20)[:, 0]) for seed in (0, 1)]
+    assert subsets[0] == subsets[1] and len(subsets[0]) == 20
+    assert min(subsets[0]) < 200 and max(subsets[0]) > 800
+    order = Order(tokens, 10, 0, unique_tokens=200)
+    assert set(order.batch(20, 20)[:, 0]) == subsets[0]
+    assert (order.batch(20, 20) != order.batch(0, 20)).any()
+    assert order.unique_tokens(5) == 50 and order.unique_tokens(60) == 200
+    for wrong in (5, 1010):
+        with pytest.raises(ValueError, match=f"unique_tokens is {wrong}; give at least one context of 10"):
+            Order(tokens, 10, 0, unique_tokens=wrong)
+
+
 def test_a_text_shorter_than_a_context_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than one context of 32"):
         Order(np.zeros(9, dtype=np.uint16), 32, 0)

@@ -14,7 +14,7 @@ import pytest
 from bayescale.trainer.config import Sweep, Training
 from bayescale.trainer.plan import PlannedRun, RunConfig, batch_tokens, plan
 
-MANIFEST = {"corpus_sha256": "c" * 64, "tokenizer_sha256": "t" * 64, "train_tokens": 400_000}
+MANIFEST = {"corpus_sha256": "c" * 64, "tokenizer_sha256": "t" * 64, "train_tokens": 400_000, "vocab": 512}
 
 
 def sweep(**changes: object) -> Sweep:
@@ -96,6 +96,70 @@ def test_everything_else_does(variant: Callable[..., RunConfig]) -> None:
         changed = value + 1 if isinstance(value, int | float) else f"{value}x"
         ids.add(variant(**{key: changed}).run_id)
     assert len(ids) == 1 + len(asdict(base))
+
+
+def test_only_the_named_cells_are_run() -> None:
+    budgets = [
+        {"flops": 2e10, "tokens_per_param": [10], "cells": ["gpt/*", "*/python_docs"]},
+        {"flops": 4e10, "tokens_per_param": [10], "cells": ["llama/python_code"]},
+    ]
+    cells = [(r.budget, r.config.architecture, r.config.task) for r in planned(sweep(budgets=budgets))]
+    assert cells == [
+        (2e10, "gpt", "python_code"),
+        (2e10, "gpt", "python_docs"),
+        (2e10, "llama", "python_docs"),
+        (4e10, "llama", "python_code"),
+    ]
+
+
+def test_a_mixture_goes_by_its_name_and_its_active_parameters() -> None:
+    named = {"name": "moe-8-2", "kind": "moe", "experts": 8, "granularity": 2}
+    budgets = [{"flops": 2e10, "tokens_per_param": [10, 1]}]
+    runs = planned(sweep(architectures=["llama", named], budgets=budgets, sizes=SIXTEENS))
+    dense, mixture = (
+        [r for r in runs if r.config.architecture == n and r.config.task == "python_code"]
+        for n in ("llama", "moe-8-2")
+    )
+    for one, other in zip(dense, mixture, strict=True):
+        # The same sizes although the mixture holds far more parameters.
+        assert one.config.width == other.config.width and other.params_total > 1.4 * one.params_total
+        assert (other.config.kind, other.config.experts, other.config.granularity) == ("moe", 8, 2)
+    assert mixture[0].config.shape().experts == 8
+
+
+def test_mup_a_trunk_and_repetition_reach_the_runs() -> None:
+    training = {"parametrisation": "mup", "base_width": 32, "noise_points": 7}
+    (run,) = planned(one(training=training, unique=50_000))
+    assert (run.config.base_width, run.config.noise_points, run.config.unique_tokens) == (32, 7, 50_000)
+    assert run.config.tokens <= 4 * 50_000
+    trunk = training | {"schedule": "wsd", "warmup_steps": 30, "batch_min": 512, "batch_max": 512}
+    runs = planned(one(training=trunk, flops=(2e10, 4e10)))
+    assert len({r.config.trunk_id for r in runs}) == 1 and len({r.config.run_id for r in runs}) == 2
+    for run in runs:
+        assert (run.config.schedule, run.config.warmup_steps) == ("wsd", 30)
+        assert run.config.decay_steps == round(0.2 * run.config.steps)
+    (run,) = planned(one())
+    assert (run.config.base_width, run.config.schedule, run.config.decay_steps) == (0, "cosine", 0)
+
+
+def test_tasks_have_vocabularies_of_their_own() -> None:
+    s = sweep(budgets=[{"flops": 2e10, "tokens_per_param": [10]}], architectures=["gpt"])
+    runs = plan(s, {"python_code": MANIFEST | {"vocab": 64}, "python_docs": MANIFEST})
+    assert [r.config.vocab for r in runs] == [64, 512]
+
+
+SIXTEENS = [{"width": w, "depth": 2, "heads": 2} for w in (12, 24, 48)]
+
+
+def one(training: object = None, unique: int = 0, flops: tuple[float, ...] = (2e10,)) -> Sweep:
+    """A sweep of one size in one cell."""
+    return sweep(
+        architectures=["gpt"],
+        tasks=["python_code"],
+        sizes=[{"width": 48, "depth": 2, "heads": 2}],
+        training=training or {},
+        budgets=[{"flops": f, "tokens_per_param": [10], "unique_tokens": unique} for f in flops],
+    )
 
 
 PINNED = RunConfig(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -57,8 +58,17 @@ def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes]) -> None
         time.sleep(0.01)
 
 
-def test_a_killed_sweep_resumes_to_the_same_table(sweep_file: SweepFile, tmp_path: Path) -> None:
+MIXTURE = '{name = "moe", experts = 4, granularity = 2}'
+
+
+@pytest.mark.parametrize(
+    "killed",
+    ['"llama"', *(pytest.param(name, marks=pytest.mark.slow) for name in ('"hawk"', '"lstm"', MIXTURE))],
+)
+def test_a_killed_sweep_resumes_to_the_same_table(killed: str, sweep_file: SweepFile, tmp_path: Path) -> None:
     path = sweep_file(flops=2.5e9)
+    text = path.read_text("utf-8").replace('"llama"', killed)
+    path.write_text(text.replace("batch_min = 256", "batch_min = 256\nnoise_points = 9"), "utf-8")
     expected = sweep.run(read_sweep(path), tmp_path / "whole.parquet", tmp_path / "whole")
 
     out, work = tmp_path / "killed.parquet", tmp_path / "killed"
@@ -99,7 +109,9 @@ def test_run_sweep_writes_a_table_that_reads(sweep_file: SweepFile, monkeypatch:
     assert runs.attrs["conventions"]["flops"] == "counted"
     assert (runs["params"] == runs["params_total"]).all()
     assert set(runs["architecture"]) == {"gpt", "llama"} and set(runs["task"]) == {"chain"}
-    assert not runs.drop(columns="commit").isna().any().any()
+    # Text has no known entropy, nothing asked for the noise, and there may be no repository.
+    empty = ["commit", "noise_scale", "entropy_floor", "entropy_floor_se"]
+    assert not runs.drop(columns=empty).isna().any().any()
     # Nothing is trained twice, and the labels are the sweep file's.
     path.write_text(path.read_text("utf-8").replace('split = "holdout"', 'split = "fit"'), "utf-8")
     again = run_sweep(path)
@@ -158,6 +170,28 @@ def test_a_broken_result_is_named(sweep_file: SweepFile, tmp_path: Path) -> None
     (work / "results" / "0123456789ab.json").write_text("{", "utf-8")
     with pytest.raises(ValueError, match=r"0123456789ab.json is not JSON .*; delete it"):
         sweep.run(read_sweep(sweep_file()), tmp_path / "runs.parquet", work)
+
+
+@contextlib.contextmanager
+def disk_full(size: int) -> Iterator[None]:
+    """Let no file grow beyond `size` bytes: the write fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "a.json"
+    files.write_json(path, {"loss": 1.0})
+    with disk_full(10), pytest.raises(ValueError, match=r"a\.json cannot be written \(.*\); make room"):
+        files.write_json(path, {"loss": 2.0, "curve": [1.0] * 100})
+    assert files.read_json(path) == {"loss": 1.0}
+    assert [p.name for p in path.parent.iterdir()] == ["a.json"]
 
 
 def test_without_torch_the_remedy_is_said(sweep_file: SweepFile, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from bayescale.trainer import architectures, checkpoint, evaluate, optimizer
+from bayescale.trainer import architectures, checkpoint, evaluate, noise, optimizer
 from bayescale.trainer.architectures._common import Shape
-from bayescale.trainer.dataset import Dataset
+from bayescale.trainer.dataset import Dataset, Order
 from bayescale.trainer.plan import RunConfig
-from bayescale.trainer.train import train
+from bayescale.trainer.train import _step, train
 
 Variant = Callable[..., RunConfig]
+
+
+def named(architecture: str) -> dict[str, object]:
+    mixture = {"experts": 4, "granularity": 2} if architecture == "moe" else {}
+    return {"architecture": architecture, **mixture}
 
 
 def unigram_entropy(tokens: np.ndarray) -> float:
@@ -29,7 +34,7 @@ def unigram_entropy(tokens: np.ndarray) -> float:
 
 @pytest.mark.parametrize("architecture", architectures.names())
 def test_it_learns(architecture: str, chain: Dataset, variant: Variant) -> None:
-    config = variant(architecture=architecture, steps=200, width=32, warmup_steps=20, learning_rate=5e-3)
+    config = variant(**named(architecture), steps=200, width=32, warmup_steps=20, learning_rate=5e-3)
     result = train(config, chain)
     entropy = unigram_entropy(chain.held_out)
     assert result["loss"] < 0.55 * entropy
@@ -51,7 +56,7 @@ class Killed(Exception):
 def test_a_resumed_run_is_the_uninterrupted_one(
     architecture: str, at: int, chain: Dataset, variant: Variant, tmp_path: Path
 ) -> None:
-    config = variant(architecture=architecture)
+    config = variant(**named(architecture), noise_points=20)
     whole = train(config, chain)
     state = tmp_path / "run.safetensors"
 
@@ -65,11 +70,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     steps: list[int] = []
     resumed = train(config, chain, state, tick=lambda step, loss: steps.append(step))
     assert steps == list(range(at + 1, config.steps + 1))
-    assert (resumed["loss"], resumed["loss_se"], resumed["curve"]) == (
-        whole["loss"],
-        whole["loss_se"],
-        whole["curve"],
-    )
+    for key in ("loss", "loss_se", "curve", "noise", "noise_scale"):
+        assert resumed[key] == whole[key]
 
 
 def test_a_run_leaves_torchs_random_state_alone(chain: Dataset, variant: Variant) -> None:
@@ -133,6 +135,78 @@ def test_the_rate_warms_up_and_decays_to_the_runs_own_end(variant: Variant) -> N
         assert max(rates) == 1.0
         assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
         assert rates[-1] == pytest.approx(config.final, abs=0.01)
+
+
+def test_a_trunks_rate_is_constant_and_the_same_for_every_horizon(variant: Variant) -> None:
+    short = variant(schedule="wsd", steps=50, decay_steps=10, warmup_steps=5)
+    long = replace(short, steps=100, decay_steps=20)
+    for step in range(40):
+        assert optimizer.schedule(step, short) == optimizer.schedule(step, long) == min(1, (step + 1) / 5)
+    down = [optimizer.schedule(step, short) for step in range(40, 50)]
+    assert down[0] == 1.0 and down[-1] < 0.2 and all(a > b for a, b in itertools.pairwise(down))
+    assert optimizer.schedule(50, short) == pytest.approx(short.final)
+
+
+def test_one_trunk_serves_many_horizons(chain: Dataset, variant: Variant, tmp_path: Path) -> None:
+    short = variant(schedule="wsd", steps=50, decay_steps=10, noise_points=1)
+    long = replace(short, steps=100, decay_steps=20)
+    assert short.trunk_id == long.trunk_id != replace(long, seed=1).trunk_id
+    work = tmp_path / "checkpoints"
+    alone = train(long, chain)
+    train(short, chain, work / "short.safetensors")
+    steps: list[int] = []
+    shared = train(long, chain, work / "long.safetensors", tick=lambda step, loss: steps.append(step))
+    assert steps[0] == 41, "the long run did not go on from where the short one's rate fell"
+    for key in ("loss", "curve", "noise", "flops"):
+        assert shared[key] == alone[key]
+    assert shared["schedule"] == "wsd"
+    assert alone["loss"] < train(short, chain)["loss"]
+
+
+def test_a_subset_is_trained_on_over_and_over(chain: Dataset, variant: Variant) -> None:
+    config = variant(unique_tokens=1024, steps=200, learning_rate=2e-2)
+    few, all_of_it = train(config, chain), train(replace(config, unique_tokens=0), chain)
+    assert (few["unique_tokens"], few["tokens"]) == (1024, 200 * 256)
+    # 50 epochs: what it has learnt by heart does not help on what it has not seen.
+    assert few["curve"][-1][1] < all_of_it["curve"][-1][1]
+    assert few["loss"] > all_of_it["loss"] + 0.1
+
+
+def test_the_noise_scale_is_the_gradients(chain: Dataset, variant: Variant) -> None:
+    """Signal and noise from halves, against the gradients of single sequences."""
+    config = variant(steps=1)
+    model = architectures.build("gpt", config.shape())
+    model.initialise(0)
+    order = Order(chain.train, 32, 0)
+
+    def gradient(first: int, count: int) -> torch.Tensor:
+        model.zero_grad()
+        ids = torch.from_numpy(order.batch(first, count))
+        loss = torch.nn.functional.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))]).double()
+
+    single = torch.stack([gradient(n, 1) for n in range(512)])
+    variance = single.var(dim=0).sum().item()  # of a sequence's gradient
+    signal = single.mean(dim=0).square().sum().item() - variance / 512
+    found = []
+    adam = torch.optim.SGD(model.parameters(), lr=0.0)
+    for n in range(0, 512, 16):
+        _, measured = _step(model, adam, order, n, 16, measure_noise=True)  # type: ignore[arg-type]
+        assert measured is not None
+        found.append(measured)
+    means = np.mean(found, axis=0)
+    assert means[0] == pytest.approx(signal, rel=0.15)
+    assert means[1] == pytest.approx(variance * 32, rel=0.15)
+    assert noise.scale([(n, g, s) for n, (g, s) in enumerate(found)], 0) == pytest.approx(means[1] / means[0])
+    assert noise.scale([(1, -1.0, 2.0)], 1) is None and noise.scale([], 10) is None
+
+
+def test_measuring_the_noise_is_recorded_and_hardly_changes_the_run(chain: Dataset, variant: Variant) -> None:
+    plain, measured = train(variant(), chain), train(variant(noise_points=20), chain)
+    assert plain["noise"] == [] and plain["noise_scale"] is None
+    assert len(measured["noise"]) == 20 and measured["noise_scale"] > 0
+    # The same batches, in halves: sums are rounded otherwise, and no more.
+    assert measured["loss"] == pytest.approx(plain["loss"], abs=1e-3)
 
 
 def test_matrices_have_their_own_rate_and_gains_do_not_decay(variant: Variant) -> None:

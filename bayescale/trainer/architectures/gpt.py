@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from bayescale.trainer.architectures._common import Attention, Block, Decoder, Shape
 
+TAKES = ("kv_heads",)
+
 
 class FeedForward(nn.Module):
     """Expand fourfold, GELU, contract."""

@@ -1,4 +1,5 @@
-"""Llama: rotary positions, RMSNorm ahead of each branch, a SwiGLU network, no biases.
+"""Llama: rotary positions, RMSNorm ahead of each branch, a SwiGLU network, no biases; queries may share heads of
+keys and values (`kv_heads`; Ainslie et al., 2023, arXiv:2305.13245).
 
 Touvron et al. (2023), arXiv:2302.13971; rotary positions by Su et al. (2021), arXiv:2104.09864.
 """
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from bayescale.trainer.architectures._common import Attention, Block, Decoder, Shape
 from bayescale.trainer.errors import TrainerError
 
+TAKES = ("kv_heads",)
 ROTARY_BASE = 10_000.0
 
 
@@ -42,12 +44,17 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
 
 
+def swiglu_width(width: int) -> int:
+    """Hidden width of a SwiGLU network: about 8/3 of the width, a multiple of 8."""
+    return 8 * round(8 * width / 3 / 8)
+
+
 class SwiGLU(nn.Module):
     """A gated feed-forward network of about 8/3 of the width: as many parameters as GELU at four times it."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        hidden = 8 * round(8 * width / 3 / 8)
+        hidden = swiglu_width(width)
         self.gate = nn.Linear(width, hidden, bias=False)
         self.up = nn.Linear(width, hidden, bias=False)
         self.out = nn.Linear(hidden, width, bias=False)
@@ -57,13 +64,18 @@ class SwiGLU(nn.Module):
         return self.out(F.silu(self.gate(x)) * self.up(x))
 
 
-def build(shape: Shape) -> Decoder:
-    """Make a Llama of that shape, its weights not yet drawn."""
+def even_heads(shape: Shape) -> None:
+    """Refuse heads that rotary positions cannot turn."""
     if shape.head_width % 2:
         raise TrainerError(
             f"width {shape.width} over heads {shape.heads} leaves {shape.head_width} channels a head; "
             "rotary positions turn pairs, so choose fewer heads or a width that leaves an even number"
         )
+
+
+def build(shape: Shape) -> Decoder:
+    """Make a Llama of that shape, its weights not yet drawn."""
+    even_heads(shape)
 
     def norm() -> nn.Module:
         return nn.RMSNorm(shape.width, eps=1e-6)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import platform
 import sysconfig
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 HELD_OUT_SHARE = 0.05
 
@@ -37,12 +38,25 @@ class Corpus:
         What the text is, for the manifest; no path of the machine.
     licence : str
         What the text may be used under.
+    version : str
+        Which release of the source, where it has any.
+    removed : mapping of str to int
+        What was taken out because it occurs twice, by kind.
+    alphabet : str
+        The symbols of a synthetic language: each is a token, and no token stands between its documents, which
+        are stretches of one process. Empty for text.
+    facts : mapping
+        What else is known of the corpus, for the manifest; no part of its identity.
     """
 
     train: tuple[Document, ...]
     held_out: tuple[Document, ...]
     source: str
     licence: str
+    version: str = ""
+    removed: Mapping[str, int] = field(default_factory=dict)
+    alphabet: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def sha256(self) -> str:
         """Hash names, texts, order and split."""
@@ -64,7 +78,10 @@ class Corpus:
 
         return {
             "source": self.source,
+            "version": self.version,
             "licence": self.licence,
+            "removed": dict(self.removed),
+            **self.facts,
             "python": platform.python_version(),
             "train": count(self.train),
             "held_out": count(self.held_out),
