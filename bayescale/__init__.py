@@ -8,6 +8,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+# Not lazily: once its module of the same name is imported, the attribute would be the module.
+from bayescale.bundled import bundled as bundled
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -18,7 +21,6 @@ _HOME = {
     "Model": "bayescale.models",
     "Posterior": "bayescale.api",
     "Settings": "bayescale.inference",
-    "bundled": "bayescale.bundled",
     "check_runs": "bayescale.runs",
     "compare": "bayescale.api",
     "fit": "bayescale.api",
@@ -30,14 +32,14 @@ _HOME = {
     "write_runs": "bayescale.runs",
 }
 
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__", "bundled", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'bayescale' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)
-    # Once found, a plain attribute; this also keeps `bayescale.bundled` the function and not its module.
+    # Once found, a plain attribute.
     globals()[name] = value
     return value
 

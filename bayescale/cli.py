@@ -58,6 +58,13 @@ class Of(StrEnum):
     mean = "mean"
 
 
+class Engine(StrEnum):
+    """What carries a sweep's runs out."""
+
+    local = "local"
+    ray = "ray"
+
+
 @app.command()
 def demo(
     out: Annotated[
@@ -114,15 +121,19 @@ def train(
     ] = None,
     workers: Annotated[int, typer.Option("--workers", help="Runs at once.")] = 1,
     threads: Annotated[int, typer.Option("--threads", help="Threads of each run.")] = 1,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="This machine's processes, or the Ray cluster there is.")
+    ] = Engine.local,
 ) -> None:
     """Train a sweep of small language models and write the runs table.
 
     Goes on where it stopped: a finished run never runs again, an interrupted one resumes from its checkpoint.
-    Needs the extra: pip install "bayescale[train]".
+    Needs the extra: pip install "bayescale[train]"; with --engine ray also "bayescale[ray]".
     """
     from bayescale.trainer import run_sweep
 
-    _say(f"{len(run_sweep(sweep, out=out, work=work, workers=workers, threads=threads))} runs")
+    table = run_sweep(sweep, out=out, work=work, workers=workers, threads=threads, engine=engine.value)
+    _say(f"{len(table)} runs")
 
 
 @app.command()

@@ -293,12 +293,12 @@ def fit_posterior(
     fit = fit_design(design, seed, settings, progress)
     provenance = {
         "seed": seed,
-        "settings": vars(settings),
+        "settings": vars(fit.settings),
         "versions": {name: metadata.version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
-        "notes": [*design.notes, *blind],
+        "notes": [*design.notes, *blind, *fit.notes],
         "source": str(runs.attrs.get("source", "")),
         "runs_sha256": table_hash(runs),
         "model_sha256": model.sha256,

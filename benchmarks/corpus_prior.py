@@ -55,7 +55,7 @@ VOCABS = (512, RUNS_VOCAB, 4096)
 TERMS = ("E", "A", "B", "N_c", "D_c")
 """Parameters that are sampled as the size of a term: the loss scales with them."""
 
-PROPOSALS = 300_000
+PROPOSALS = 200_000
 PROPOSAL_FREEDOM = 4
 KEPT = 4000
 
@@ -340,12 +340,17 @@ def main() -> None:
     parser.add_argument("--nuts", type=int, default=4, help="fits repeated by NUTS")
     parser.add_argument("--out", type=Path, help="a Markdown file whose measured part is replaced")
     parser.add_argument("--keep", type=Path, help="a folder for what was measured, to go on from")
+    parser.add_argument(
+        "--vocabs", type=int, nargs="+", default=VOCABS, help=f"to measure at, {RUNS_VOCAB} among them"
+    )
     arguments = parser.parse_args()
     # Three runs under five parameters: NUTS says that its health is for a person to look at, which we report.
     warnings.simplefilter("ignore")
     began = time.process_time()
     # Those that the forecasts need come first.
-    order = sorted(((name, vocab) for vocab in VOCABS for name in CORPORA), key=lambda x: x[1] != RUNS_VOCAB)
+    order = sorted(
+        ((name, vocab) for vocab in arguments.vocabs for name in CORPORA), key=lambda x: x[1] != RUNS_VOCAB
+    )
     corpora = {key: measure(*key, arguments.keep) for key in order}
     print(f"{time.process_time() - began:.0f} CPU-s", file=sys.stderr, flush=True)
     rng = np.random.default_rng(0)

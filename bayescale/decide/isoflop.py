@@ -47,6 +47,8 @@ LEAST = 0.2
 two variances from draws are not exact."""
 FALSE_ALARM = 0.05
 """How often, at most, a true law is said to disagree."""
+MATERIAL = 0.05
+"""A size this much apart, as a share, costs next to no loss: less is agreement, however sure."""
 DESIGN = "train four or more sizes, from a quarter to four times the expected optimum, at each of three or more budgets"
 
 
@@ -91,9 +93,13 @@ class IsoFlopCheck:
 
     @property
     def disagrees(self) -> bool:
-        """Whether curves and law are apart by more than their bands, in place or in trend."""
-        parts = [x for x in (self.shift, self.tilt) if x is not None]
-        return any(_excludes_zero(x, FALSE_ALARM / len(parts)) for x in parts)
+        """Whether curves and law are apart by more than their bands and by enough to matter: in place, or in trend, by
+        what it comes to over a decade of compute."""
+        parts = [self.shift] if self.tilt is None else [self.shift, np.log(10) * self.tilt]
+        return any(
+            _excludes_zero(x, FALSE_ALARM / len(parts)) and abs(np.median(x)) > np.log1p(MATERIAL)
+            for x in parts
+        )
 
     @property
     def sentence(self) -> str:

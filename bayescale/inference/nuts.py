@@ -46,11 +46,13 @@ class Settings:
     Attributes
     ----------
     chains, warmup, draws : int
-        `warmup` and `draws` are per chain, and rounded up to a multiple of 50.
+        `warmup` and `draws` are per chain, and rounded up to a multiple of 50; a warm-up takes at least 150.
     target_accept : float
         Mean acceptance that the step size is tuned to; nearer one, smaller steps.
     max_tree_depth : int
         A trajectory has at most ``2**max_tree_depth - 1`` leapfrog steps.
+    again : bool
+        Whether a fit that misses its health gate by little is sampled once more, more carefully.
     """
 
     chains: int = 4
@@ -58,6 +60,7 @@ class Settings:
     draws: int = 1000
     target_accept: float = 0.95
     max_tree_depth: int = 10
+    again: bool = True
 
     def __post_init__(self) -> None:
         for name in ("chains", "warmup", "draws", "max_tree_depth"):

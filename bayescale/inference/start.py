@@ -148,8 +148,8 @@ def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np
 
         theta = minimize(fixed, y[:cut], jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
         there = np.concatenate([theta, noise])
-        root = _root(curvature(there)[:cut, :cut])
-        return objective(there)[0] + float(np.log(np.diag(root)).sum()), there
+        values = np.linalg.eigvalsh(curvature(there)[:cut, :cut])
+        return objective(there)[0] + 0.5 * float(np.log(np.maximum(values, 1.0)).sum()), there
 
     best = profile(0.0, y)
     # Upwards in noise only: the joint mode is never at too much of it.
@@ -162,7 +162,6 @@ def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np
 
 
 def _root(hessian: np.ndarray) -> np.ndarray:
-    """Cholesky factor, flat or rising directions taken as standard normal (the priors' own scale)."""
+    """A square root, flat or rising directions taken as standard normal (the priors' own scale)."""
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    safe = np.where(values > 0.1, values, 1.0)
-    return np.linalg.cholesky((vectors * safe) @ vectors.T)
+    return np.asarray(vectors * np.sqrt(np.where(values > 0.1, values, 1.0)))

@@ -41,7 +41,8 @@ def on_ray(
         tokens = {task: ray.put(_in_memory(dataset.load(folder))) for task, folder in workshop.data.items()}
         # An error of the run itself is no reason to try again: it would come back.
         remote = ray.remote(num_cpus=workshop.threads, max_retries=RETRIES, retry_exceptions=False)(_train)
-        waiting, under_way = list(reversed(todo)), {}
+        waiting = list(reversed(todo))
+        under_way: dict[Any, Any] = {}
         while waiting or under_way:
             while waiting and len(under_way) < workshop.workers:
                 run = waiting.pop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -145,11 +147,25 @@ def test_progress_is_told() -> None:
     bs.fit(
         runs,
         model,
-        settings=bs.Settings(chains=2, warmup=100, draws=50),
+        settings=bs.Settings(chains=2, warmup=200, draws=50),
         progress=lambda *told: seen.append(told),
     )
     assert {chain for chain, *_ in seen} == {0, 1}
-    assert max(done for _, done, _, _ in seen) == 150 == seen[0][2]
+    assert max(done for _, done, _, _ in seen) == 250 == seen[0][2]
+
+
+def test_a_near_miss_is_sampled_again_and_said_to_be() -> None:
+    model, runs = linear_world()
+    # 2000 draws in all, of which a tail ESS of 400 is more than coarse steps give.
+    coarse = bs.Settings(chains=2, warmup=200, draws=1000, target_accept=0.5)
+    design = make_design(model, runs)
+    once = fit_design(design, 0, replace(coarse, again=False))
+    assert not once.notes
+    if once.health.passed:
+        pytest.skip("the coarse steps passed")
+    twice = fit_design(design, 0, coarse)
+    assert "sampled again with target_accept 0.9 and 2000 draws" in twice.notes[0]
+    assert twice.draws.z.shape[1] == 2000 and twice.settings.draws == 2000
 
 
 @pytest.mark.parametrize("wrong", [{"chains": 0}, {"draws": 0}, {"target_accept": 1.0}])
