@@ -292,9 +292,10 @@ def _by_forecast(ranked: pd.DataFrame) -> str:
             f"allow. The nearest is {near['model']}, off by {percent(near['error'], 1)}."
         )
     best = holding.iloc[0]
+    inside = "all of which" if best["inside90"] == 1 else f"of which {percent(best['inside90'])}"
     said = (
         f"Believe {best['model']} for dearer runs: its median is off by {percent(best['error'], 1)} on the held-out "
-        f"runs, of which {percent(best['inside90'])} lie inside its 90 % band"
+        f"runs, {inside} lie inside its 90 % band"
     )
     others = ranked[ranked["model"] != best["model"]]
     failing = others.loc[others["forecast"] == "fails", "model"].tolist()
