@@ -32,3 +32,20 @@ if (_folder := _cache_folder()) is not None:
     jax.config.update("jax_compilation_cache_dir", str(_folder))
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def relieve() -> None:
+    """Give compiled programs back where they use up the memory maps that the system allows a process.
+
+    Every compilation holds some thousand maps for as long as it is kept, Linux allows 65,530 by default, and a process
+    that fits many models would end with "Unable to allocate section memory". What is needed again is read from the
+    cache on disk.
+    """
+    try:
+        allowed = int(Path("/proc/sys/vm/max_map_count").read_text())
+        with Path("/proc/self/maps").open("rb") as lines:
+            used = sum(1 for _ in lines)
+    except (OSError, ValueError):
+        return  # not Linux
+    if used > allowed / 3:
+        jax.clear_caches()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bayescale.backend import relieve
 from bayescale.inference.health import Health, check_health
 from bayescale.inference.nuts import Draws, Progress, Settings, sample
 from bayescale.inference.quantities import Quantities, quantities
@@ -37,6 +38,7 @@ def fit_design(design: Design, seed: int, settings: Settings, progress: Progress
     Where the health gate is missed by little, it is sampled once more, with steps a fifth as far from sure acceptance
     and twice the draws; a note says so.
     """
+    relieve()
     rng = np.random.default_rng(seed)
     layout, data = layout_of(design), data_of(design)
     start = find_start(layout, data, rng)
