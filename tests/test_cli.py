@@ -66,6 +66,7 @@ def test_help_teaches_every_verb() -> None:
         "predict",
         "allocate",
         "compare",
+        "priors",
         "decide",
         "next",
         "report",
