@@ -27,11 +27,11 @@ from bayescale.inference.quantities import fitted_loss, measured_loss, prior_dra
 from bayescale.models import Design, Model, make_design
 from bayescale.models.density import noise_names
 from bayescale.models.identifiability import identifiability
-from bayescale.models.noise import draw_noise
+from bayescale.models.noise import draw_noise, row_scale
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files
 
-FORMAT = 2
+FORMAT = 3
 """Version of the file's layout; a reader refuses what is newer than itself."""
 
 SIX = 6.0
@@ -114,6 +114,12 @@ class PosteriorData:
         if "flops" in runs:
             known = runs["flops"].astype(float).fillna(known)
         return known.to_numpy(float)
+
+    def noise_scale(self, runs: pd.DataFrame, relative_se: float | np.ndarray) -> np.ndarray:
+        """Scale of each row's own noise of log loss, shape (draws, rows): typical noise where compute is not known."""
+        decades = np.nan_to_num(np.log10(self.flops_of(runs) / self.design.typical_flops), nan=0.0)
+        noise = {name: self.draws(name)[:, None] for name in noise_names(self.design)}
+        return np.asarray(row_scale(noise, decades, np.broadcast_to(relative_se, len(runs))))
 
     @cached_property
     def dearest(self) -> float:
@@ -312,7 +318,7 @@ def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
     prior = quantities(design, prior_draws(design, 2000, rng)[None])
     loss = fitted_loss(design, z.reshape(-1, z.shape[-1]))
     flat = {name: named.posterior[name].reshape(-1, 1) for name in noise_names(design)}
-    scale = np.sqrt(flat["sigma"] ** 2 + (design.loss_se / design.loss) ** 2)
+    scale = row_scale(flat, design.decades, design.loss_se / design.loss)
     noise = draw_noise(scale, flat["nu"], flat.get("sigma_run"), design.run, rng)
     replicated = measured_loss(loss, noise)
     run = {"run": np.arange(1, design.run.max() + 2)}

@@ -324,7 +324,7 @@ class _Regression:
 def _weights(posterior: PosteriorData, log_loss: np.ndarray) -> np.ndarray:
     """What each row counts in the fit: Student-t noise is normal noise whose precision has this mean, given the row."""
     design = posterior.design
-    variance = posterior.draws("sigma")[:, None] ** 2 + (design.loss_se / design.loss) ** 2
+    variance = posterior.noise_scale(posterior.runs, design.loss_se / design.loss) ** 2
     nu = posterior.draws("nu")[:, None]
     square = (np.log(design.loss) - log_loss) ** 2 / variance
     return ((nu + 1) / (nu + square) / variance).mean(axis=0)

@@ -72,21 +72,21 @@ def next_runs(
     there = np.log(loss_draws(posterior, candidates, "mean")[0])
     centred, sd = wanted - wanted.mean(), wanted.std()
     covariance = centred @ (there - there.mean(axis=0)) / len(wanted)
-    share = covariance**2 / (sd**2 * (there.var(axis=0) + _noise_variance(posterior)))
+    share = covariance**2 / (sd**2 * (there.var(axis=0) + _noise_variance(posterior, candidates)))
     out = candidates.assign(flops=flops, variance_removed=share, sd_now=sd, sd_after=sd * np.sqrt(1 - share))
     # Per FLOP alone the cheapest run always wins, however little it teaches.
     order = np.lexsort((-share / flops, share < 0.5 * share.max()))
     return out.iloc[order].reset_index(drop=True)
 
 
-def _noise_variance(posterior: PosteriorData) -> float:
-    """Variance of the log loss that a run measures about its expected one."""
+def _noise_variance(posterior: PosteriorData, runs: pd.DataFrame) -> np.ndarray:
+    """Variance of the log loss that each run measures about its expected one, shape (runs,)."""
     # A Student-t of two degrees of freedom or fewer has no variance; such draws count as three.
-    nu = np.maximum(posterior.draws("nu"), 3.0)
-    own = posterior.draws("sigma") ** 2
+    nu = np.maximum(posterior.draws("nu")[:, None], 3.0)
+    own = posterior.noise_scale(runs, 0.0) ** 2
     if posterior.design.several:
-        own = own + posterior.draws("sigma_run") ** 2
-    return float(np.mean(own * nu / (nu - 2)) + typical_se(posterior) ** 2)
+        own = own + posterior.draws("sigma_run")[:, None] ** 2
+    return np.asarray(np.mean(own * nu / (nu - 2), axis=0) + typical_se(posterior) ** 2)
 
 
 def generate_candidates(posterior: PosteriorData, target: pd.DataFrame, budget: float) -> pd.DataFrame:

@@ -39,9 +39,9 @@ def given_runs(posterior: PosteriorData, points: pd.DataFrame, extra: float) -> 
         Relative standard error of the evaluation, added in quadrature.
     """
     draws, design = len(posterior.z), posterior.design
-    sigma, nu = posterior.draws("sigma")[:, None], posterior.draws("nu")[:, None]
+    nu = posterior.draws("nu")[:, None]
     shape = (draws, len(points))
-    own = np.broadcast_to(sigma**2 + extra**2, shape)
+    own = posterior.noise_scale(points, extra) ** 2
     known = np.zeros(len(points), dtype=bool)
     centre, freedom = np.zeros(shape), np.broadcast_to(nu, shape).copy()
     if not design.several:
@@ -56,9 +56,10 @@ def given_runs(posterior: PosteriorData, points: pd.DataFrame, extra: float) -> 
         if not len(rows):
             continue
         at = np.flatnonzero((points["run_id"].map(label_text) == run).to_numpy())
-        there, _ = expected_loss(posterior, posterior.runs.iloc[rows].reset_index(drop=True))
+        measured = posterior.runs.iloc[rows].reset_index(drop=True)
+        there, _ = expected_loss(posterior, measured)
         residual = np.log(design.loss[rows]) - np.log(there)
-        weight = 1 / (sigma**2 + (design.loss_se[rows] / design.loss[rows]) ** 2)
+        weight = 1 / posterior.noise_scale(measured, design.loss_se[rows] / design.loss[rows]) ** 2
         inflation = 1 + between * weight.sum(axis=1, keepdims=True)
         pull = (weight * residual).sum(axis=1, keepdims=True)
         distance = (weight * residual**2).sum(axis=1, keepdims=True) - between * pull**2 / inflation

@@ -166,21 +166,22 @@ def _sample(
     progress: Progress | None,
     pool: ThreadPoolExecutor,
 ) -> Draws:
-    learning, warmup, draws = _schedule(settings)
+    learning, tuning, draws = _schedule(settings)
+    total = learning + tuning + draws
     keys = [jax.random.fold_in(jax.random.PRNGKey(seed), index) for index in range(settings.chains)]
 
     def run(
-        starts: list[Any], arguments: tuple[Data, Whitening], warmup: int, draws: int, stage: int
+        starts: list[Any], arguments: tuple[Data, Whitening], warmup: int, kept_draws: int, stage: int
     ) -> list[dict[str, np.ndarray]]:
-        """Warm chains up in the given coordinates and draw; `done` counts on from earlier stages."""
+        """Warm chains up in the given coordinates and draw: stage 0 learns the coordinates, stage 1 is kept."""
         begin, advance = _kernel(layout, warmup, settings.target_accept, settings.max_tree_depth)
-        before = 0 if stage == 0 else learning
+        before = stage * learning
 
         def chain(index: int) -> dict[str, np.ndarray]:
             state = begin(starts[index], jax.random.fold_in(keys[index], 1 + stage), *arguments)
             kept: list[dict[str, np.ndarray]] = []
             divergences = 0
-            for done in range(0, warmup + draws, CHUNK):
+            for done in range(0, warmup + kept_draws, CHUNK):
                 state, chunk = advance(state, *arguments)
                 if done >= warmup:
                     chunk = {name: np.asarray(value) for name, value in chunk.items()}
@@ -188,7 +189,7 @@ def _sample(
                     kept.append(chunk)
                 if progress is not None:
                     jax.block_until_ready(state.i)
-                    progress(index, before + done + CHUNK, sum(_schedule(settings)), divergences)
+                    progress(index, before + done + CHUNK, total, divergences)
             return {name: np.concatenate([chunk[name] for chunk in kept]) for name in kept[0]}
 
         return list(pool.map(chain, range(settings.chains)))
@@ -206,7 +207,7 @@ def _sample(
     step = max(1, len(z) // POINTS)
     arguments = (data, whitening_at(z[::step], layout, data))
     last = z.reshape(x.shape)[:, -1]
-    chains = run([whiten(one, layout, *arguments) for one in last], arguments, warmup, draws, 1)
+    chains = run([whiten(one, layout, *arguments) for one in last], arguments, tuning, draws, 1)
     together = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
     x = together.pop("x")
     z = np.asarray(_colour(x.reshape(-1, layout.size), layout, *arguments)).reshape(x.shape)

@@ -2,8 +2,8 @@
 
 The vector z holds, in this order: a standardised population mean for each parameter (standard normal a priori), the
 free coordinates of every factor's effects (on the link scale), the standardised log of every factor's spread (the
-standard deviation between its groups), and the standardised logs of the noise parameters: sigma and nu, and sigma_run
-where runs give several rows. In which coordinates it is sampled is `bayescale.inference.whitening`'s business.
+standard deviation between its groups), and the standardised logs of the noise parameters (`noise_names`). In which
+coordinates it is sampled is `bayescale.inference.whitening`'s business.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws import Law
 from bayescale.models.design import Design
-from bayescale.models.noise import log_student_t, log_student_t_by_run
+from bayescale.models.noise import log_student_t, log_student_t_by_run, row_scale
 
 Array = Any
 Data = dict[str, Any]
@@ -33,7 +33,7 @@ class Layout:
     blocks: tuple[tuple[int, int], ...]
     """Of each factor's effects: index of its parameter, and number of free coordinates."""
     noise: tuple[str, ...] = ("sigma", "nu")
-    """The noise parameters, all positive; ``sigma_run`` is among them where runs give several rows."""
+    """The noise parameters, all positive (`noise_names`)."""
 
     def __hash__(self) -> int:
         return hash((id(self.law), self.blocks, self.noise))
@@ -72,7 +72,8 @@ def layout_of(design: Design) -> Layout:
 
 
 def noise_names(design: Design) -> tuple[str, ...]:
-    return ("sigma", "nu", "sigma_run") if design.several else ("sigma", "nu")
+    """``sigma_decade`` where compute is known and varies, ``sigma_run`` where runs give several rows."""
+    return ("sigma", "nu", *["sigma_decade"] * design.graded, *["sigma_run"] * design.several)
 
 
 def data_of(design: Design) -> Data:
@@ -84,6 +85,7 @@ def data_of(design: Design) -> Data:
         "inputs": {name: jnp.asarray(x) for name, x in design.inputs.items()},
         "log_loss": jnp.asarray(np.log(design.loss)),
         "relative_se": jnp.asarray(design.loss_se / design.loss),
+        "decades": jnp.asarray(design.decades),
         "run": jnp.asarray(design.run),
         "rows": jnp.asarray(np.bincount(design.run).astype(float)),
         "cell": jnp.asarray(design.cell),
@@ -135,7 +137,7 @@ def log_spreads(spreads: Array, data: Data) -> Array:
 def log_likelihood(z: Array, layout: Layout, data: Data) -> Array:
     """Of every run's log loss, shape (runs,): its one row, or all its rows together where runs give several."""
     noise = noise_of(z, layout, data)
-    scale = jnp.sqrt(noise["sigma"] ** 2 + data["relative_se"] ** 2)
+    scale = row_scale(noise, data["decades"], data["relative_se"])
     residual = data["log_loss"] - jnp.log(expected_loss(z, layout, data))
     if "sigma_run" not in noise:
         return log_student_t(residual, scale, noise["nu"])

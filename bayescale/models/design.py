@@ -24,6 +24,8 @@ Array = np.ndarray
 
 
 RESERVED = ("band", "group")
+GRADED = 0.5
+"""Decades of compute below which noise is taken to be the same for all runs."""
 
 
 class DesignError(UserError):
@@ -78,6 +80,10 @@ class Design:
         The law's inputs.
     loss, loss_se : ndarray, shape (rows,)
         Nats per token; `loss_se` is zero where it is not known.
+    decades : ndarray, shape (rows,)
+        log10 of the row's compute less its mean, `typical_flops`; zero where compute is not known.
+    typical_flops : float
+        Geometric mean of the rows' compute; NaN where it is not known.
     reference : dict of float
         Geometric mean of each input.
     effects : tuple of Effects
@@ -92,6 +98,8 @@ class Design:
     inputs: dict[str, Array]
     loss: Array
     loss_se: Array
+    decades: Array
+    typical_flops: float
     reference: dict[str, float]
     effects: tuple[Effects, ...]
     notes: tuple[str, ...]
@@ -112,6 +120,11 @@ class Design:
     def several(self) -> bool:
         """Whether some run gives several rows."""
         return len(np.unique(self.run)) < len(self.run)
+
+    @property
+    def graded(self) -> bool:
+        """Whether compute varies enough for the noise to vary with it."""
+        return bool(np.ptp(self.decades) > GRADED)
 
     def effects_of(self, parameter: str) -> tuple[Effects, ...]:
         return tuple(e for e in self.effects if e.parameter == parameter)
@@ -164,6 +177,8 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
     notes += said
     run, said = _runs(runs)
     notes += said
+    flops = _compute(runs)
+    typical = float(np.exp(np.log(flops).mean()))
     return Design(
         model=model,
         cells=cells,
@@ -172,6 +187,8 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         inputs=inputs,
         loss=runs["loss"].to_numpy(float),
         loss_se=se,
+        decades=np.log10(flops / typical) if np.isfinite(typical) else np.zeros(len(runs)),
+        typical_flops=typical,
         reference={name: _typical(x) for name, x in inputs.items()},
         effects=tuple(effects),
         notes=tuple(dict.fromkeys(notes)),
@@ -216,6 +233,16 @@ def _typical(values: Array) -> float:
     """Geometric mean of the values that are not zero; one where all are."""
     positive = values[values > 0]
     return float(np.exp(np.log(positive).mean())) if len(positive) else 1.0
+
+
+def _compute(runs: pd.DataFrame) -> Array:
+    """Compute of every row, as counted or 6 N D; NaN where neither is known."""
+    known = pd.Series(np.nan, index=runs.index)
+    if {"params", "tokens"} <= set(runs.columns):
+        known = 6 * runs["params"].astype(float) * runs["tokens"].astype(float)
+    if "flops" in runs:
+        known = runs["flops"].astype(float).fillna(known)
+    return known.to_numpy(float)
 
 
 def _runs(runs: pd.DataFrame) -> tuple[Array, list[str]]:

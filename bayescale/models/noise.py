@@ -4,9 +4,10 @@ A run that gives several rows, as a learning curve or as one loss per evaluation
 its seed, its tuning and its share of the data are the same. With r = log(measured / expected) for the n rows of one
 run, the noise is a multivariate Student-t,
 
-    r ~ t_nu(0, S),   S = diag(sigma^2 + (loss_se / loss)^2) + sigma_run^2 1 1',
+    r ~ t_nu(0, S),   S = diag(s^2 + (loss_se / loss)^2) + sigma_run^2 1 1',   s = sigma sigma_decade^decades,
 
-that is, an effect of the run with standard deviation sigma_run and noise of each row with scale sigma, both stretched
+where decades is the row's log10 compute less the table's mean (zero where compute is not known); that is, an effect
+of the run with standard deviation sigma_run and noise of each row with scale s, both stretched
 by the same heavy-tailed factor, so that an odd run is odd as a whole. The effect is integrated out: nothing of it is
 sampled, and the cost is that of independent rows. Where every run gives one row, sigma_run does not exist and this is
 the Student-t of one row.
@@ -14,6 +15,7 @@ the Student-t of one row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -21,6 +23,14 @@ import jax.numpy as jnp
 import numpy as np
 
 Array = Any
+
+
+def row_scale(noise: Mapping[str, Array], decades: Array, relative_se: Array) -> Array:
+    """Scale of each row's own noise of log loss; leading dimensions of the noise parameters broadcast."""
+    sigma = noise["sigma"]
+    if "sigma_decade" in noise:
+        sigma = sigma * noise["sigma_decade"] ** decades
+    return (sigma**2 + relative_se**2) ** 0.5
 
 
 def log_student_t(residual: Array, scale: Array, nu: Array) -> Array:

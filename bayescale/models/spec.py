@@ -21,19 +21,11 @@ class ModelError(UserError):
     """A model file that cannot be used; the message says which, where and what to do."""
 
 
-def _to_range(value: Any) -> Any:
-    if isinstance(value, Range):
-        return value
-    if not isinstance(value, Mapping) or not {"range"} <= set(value) <= {"range", "mass"}:
+def _to_range(value: Any) -> Range:
+    # A model file says "range"; a bare pair is for Python.
+    if not isinstance(value, (Range, Mapping)):
         raise ValueError(f"a prior is written {{ range = [low, high], mass = 0.9 }}: got {value!r}")
-    ends = value["range"]
-    if (
-        not isinstance(ends, (list, tuple))
-        or len(ends) != 2
-        or not all(isinstance(x, (int, float)) for x in ends)
-    ):
-        raise ValueError(f"the range of a prior is two numbers, [low, high]: got {ends!r}")
-    return Range(float(ends[0]), float(ends[1]), float(value.get("mass", 0.9)))
+    return Range.of(value)
 
 
 Prior = Annotated[
@@ -52,6 +44,9 @@ class Noise(BaseModel):
         Scale of the relative noise of one run: 0.01 is about one per cent of the loss.
     nu : Range
         Degrees of freedom: small values allow for odd runs, large ones are nearly Gaussian.
+    sigma_decade : Range
+        What sigma is multiplied by for every tenfold compute, where the table's compute is known and varies: larger
+        runs are often tuned with more care, and average over more tokens.
     sigma_run : Range
         Standard deviation of what the rows of one run share, where runs give several rows.
     """
@@ -59,6 +54,7 @@ class Noise(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     sigma: Prior = Range(0.001, 0.05)
     nu: Prior = Range(2.5, 40.0)
+    sigma_decade: Prior = Range(0.6, 1.6)
     # Between seeds: 0.1 to 1 % (Kaplan 2020 gives 0.02 nats at about 3); tuning and shape add more.
     sigma_run: Prior = Range(0.001, 0.05)
 
@@ -66,6 +62,7 @@ class Noise(BaseModel):
     def _positive(self) -> Noise:
         self.sigma.normal("positive")
         self.nu.normal("positive")
+        self.sigma_decade.normal("positive")
         self.sigma_run.normal("positive")
         return self
 
@@ -239,6 +236,13 @@ class Model(BaseModel):
         )
         rows.append(
             (
+                "sigma_decade",
+                self.noise.sigma_decade.interval("positive", 0.9),
+                "what sigma is multiplied by for every tenfold compute, where that is known",
+            )
+        )
+        rows.append(
+            (
                 "sigma_run",
                 self.noise.sigma_run.interval("positive", 0.9),
                 "what the rows of one run share, where runs give several",
@@ -250,7 +254,8 @@ class Model(BaseModel):
         ]
         lines += [
             "",
-            "  noise: log(measured loss) ~ Student-t(nu, log(expected loss), sqrt(sigma^2 + (loss_se / loss)^2))",
+            "  noise: log(measured loss) ~ Student-t(nu, log(expected loss), sqrt(s^2 + (loss_se / loss)^2)),",
+            "         s = sigma * sigma_decade^log10(flops / typical flops)",
         ]
         return "\n".join(lines)
 

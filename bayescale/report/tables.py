@@ -207,6 +207,7 @@ def _meanings(model: Model) -> dict[str, str]:
             found[p.name] = f"{p.meaning}, population mean [{p.unit}]"
     return found | {
         "sigma": "scale of the relative noise of one row",
+        "sigma_decade": "what sigma is multiplied by for every tenfold compute",
         "sigma_run": "scale of what the rows of one run share",
         "nu": "degrees of freedom of the noise; small: odd runs are expected",
     }

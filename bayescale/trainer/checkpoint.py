@@ -66,6 +66,7 @@ def load(path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.Optim
     """
     from safetensors import SafetensorError, safe_open
 
+    files.sweep(path)
     if not path.exists():
         return None
     try:

@@ -25,6 +25,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         replace_files({path: data})
 
 
+def sweep(path: Path) -> None:
+    """Take away what a process that was killed while it wrote `path` left beside it; its owner alone may call this."""
+    for torn in path.parent.glob(f".{path.name}.*.tmp"):
+        torn.unlink(missing_ok=True)
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Say in a line what kept a file from being written; what was there before is there still."""

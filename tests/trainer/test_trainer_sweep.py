@@ -86,6 +86,9 @@ def test_a_killed_sweep_resumes_to_the_same_table(killed: str, sweep_file: Sweep
     assert state.exists() and not table.result_path(work, second).exists()
     assert len(read_runs(out)) == 1
 
+    # As if it had been killed while it wrote.
+    state.with_name(f".{state.name}.0.tmp").write_bytes(b"torn")
+
     first = table.result_path(work, expected["run_id"][0])
     written = first.stat().st_mtime_ns
     found = sweep.run(read_sweep(path), out, work)

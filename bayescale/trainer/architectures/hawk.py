@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bayescale.trainer.architectures._common import Block, Decoder, Shape
-from bayescale.trainer.architectures.llama import SwiGLU
+from bayescale.trainer.architectures._common import Decoder, Shape
+from bayescale.trainer.architectures.llama import SwiGLU, rms_decoder
 
 SHARPNESS = 8.0  # the paper's c
 TAPS = 4  # of the causal convolution ahead of the recurrence
@@ -74,15 +74,4 @@ class GatedRecurrence(nn.Module):
 
 def build(shape: Shape) -> Decoder:
     """Make a Hawk of that shape, its weights not yet drawn."""
-
-    def norm() -> nn.Module:
-        return nn.RMSNorm(shape.width, eps=1e-6)
-
-    return Decoder(
-        shape,
-        blocks=[
-            Block((norm(), norm()), GatedRecurrence(shape.width), SwiGLU(shape.width))
-            for _ in range(shape.depth)
-        ],
-        norm=norm(),
-    )
+    return rms_decoder(shape, lambda: (GatedRecurrence(shape.width), SwiGLU(shape.width)))

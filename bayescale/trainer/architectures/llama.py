@@ -6,6 +6,8 @@ Touvron et al. (2023), arXiv:2302.13971; rotary positions by Su et al. (2021), a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,14 +78,14 @@ def even_heads(shape: Shape) -> None:
 def build(shape: Shape) -> Decoder:
     """Make a Llama of that shape, its weights not yet drawn."""
     even_heads(shape)
+    return rms_decoder(shape, lambda: (RotaryAttention(shape), SwiGLU(shape.width)))
+
+
+def rms_decoder(shape: Shape, branches: Callable[[], tuple[nn.Module, nn.Module]]) -> Decoder:
+    """A decoder with an RMSNorm ahead of each branch; `branches` makes a block's mixer and its network."""
 
     def norm() -> nn.Module:
         return nn.RMSNorm(shape.width, eps=1e-6)
 
-    return Decoder(
-        shape,
-        blocks=[
-            Block((norm(), norm()), RotaryAttention(shape), SwiGLU(shape.width)) for _ in range(shape.depth)
-        ],
-        norm=norm(),
-    )
+    blocks = [Block((norm(), norm()), *branches()) for _ in range(shape.depth)]
+    return Decoder(shape, blocks=blocks, norm=norm())

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bayescale.trainer.architectures._common import Block, Decoder, Shape
-from bayescale.trainer.architectures.llama import RotaryAttention, even_heads, swiglu_width
+from bayescale.trainer.architectures._common import Decoder, Shape
+from bayescale.trainer.architectures.llama import RotaryAttention, even_heads, rms_decoder, swiglu_width
 from bayescale.trainer.errors import TrainerError
 
 TAKES = ("kv_heads", "experts", "granularity")
@@ -95,12 +95,4 @@ class Experts(nn.Module):
 def build(shape: Shape) -> Decoder:
     """Make a mixture of experts of that shape, its weights not yet drawn."""
     even_heads(shape)
-
-    def norm() -> nn.Module:
-        return nn.RMSNorm(shape.width, eps=1e-6)
-
-    return Decoder(
-        shape,
-        blocks=[Block((norm(), norm()), RotaryAttention(shape), Experts(shape)) for _ in range(shape.depth)],
-        norm=norm(),
-    )
+    return rms_decoder(shape, lambda: (RotaryAttention(shape), Experts(shape)))
