@@ -22,6 +22,7 @@ import xarray as xr
 
 from bayescale.errors import DesignWarning, UserError
 from bayescale.inference import Check, Health, Settings, fit_design
+from bayescale.inference.drift import drift_draws
 from bayescale.inference.nuts import Progress
 from bayescale.inference.quantities import fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.models import Design, Model, make_design
@@ -61,7 +62,8 @@ class PosteriorData:
         The runs that were fitted, with their conventions in ``attrs``.
     verdict : Health
     provenance : dict
-        ``seed``, ``settings``, ``versions``, ``created``, ``command``, ``notes``, ``source``, and hashes.
+        ``seed``, ``settings``, ``versions``, ``created``, ``command``, ``notes``, ``folds`` (what forecasts without the
+        dearest and the largest of the runs came to), ``source``, and hashes.
     """
 
     tree: xr.DataTree
@@ -305,6 +307,7 @@ def fit_posterior(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "notes": [*design.notes, *blind, *fit.notes],
+        "folds": [fold.record() for fold in fit.folds],
         "source": str(runs.attrs.get("source", "")),
         "runs_sha256": table_hash(runs),
         "model_sha256": model.sha256,
@@ -316,6 +319,7 @@ def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
     rng = np.random.default_rng([seed, 1])
     named, z = fit.quantities, fit.draws.z
     prior = quantities(design, prior_draws(design, 2000, rng)[None])
+    prior = prior.adding({f"drift_{a}": k[None] for a, k in drift_draws(design, (), 2000, rng).items()})
     loss = fitted_loss(design, z.reshape(-1, z.shape[-1]))
     flat = {name: named.posterior[name].reshape(-1, 1) for name in noise_names(design)}
     scale = row_scale(flat, design.decades, design.loss_se / design.loss)

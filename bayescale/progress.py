@@ -33,13 +33,17 @@ def sampling_bar(settings: Settings) -> Iterator[Report | None]:
         task = bar.add_task(f"{settings.chains} chains", total=1, divergences=0, visible=False)
         seen: dict[int, tuple[int, int]] = {}
         lock = threading.Lock()
+        length = 0
 
         def report(chain: int, done: int, total: int, divergences: int) -> None:
+            nonlocal length
             with lock:
                 seen[chain] = (done, divergences)
                 bar.update(start, visible=False)
+                length = length or total
                 bar.update(
                     task,
+                    description=f"{settings.chains} chains" if total == length else "forecasts of known runs",
                     visible=True,
                     total=total * settings.chains,
                     completed=sum(d for d, _ in seen.values()),

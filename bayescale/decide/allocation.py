@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
+from bayescale.forecast.beyond import drift
 from bayescale.forecast.expected import Predictor
 from bayescale.laws import Law
 from bayescale.posterior import SIX, PosteriorData
@@ -164,6 +165,7 @@ def allocate(
         for budget in budgets:
             params, tokens = optimum(cells.law, values, budget, k, others)
             loss = np.asarray(cells.law.loss(values, {**others, "params": params, "tokens": tokens}))
+            loss = loss * np.exp(_drift(posterior, labels, budget, params))
             for name, x in (("params", params), ("tokens", tokens), ("loss", loss)):
                 kept[name].append(x)
             row: dict[str, Any] = {**{str(c): label for c, label in labels.items()}, "flops": budget}
@@ -176,6 +178,14 @@ def allocate(
                 row[name], row[f"{name}_q0.05"], row[f"{name}_q0.95"] = np.quantile(x, (0.5, 0.05, 0.95))
             rows.append(row)
     return Allocation(pd.DataFrame(rows), {name: np.stack(x, axis=1) for name, x in kept.items()}, k)
+
+
+def _drift(
+    posterior: PosteriorData, labels: Mapping[str, Any], flops: float, params: np.ndarray
+) -> np.ndarray:
+    """Draws of the drift of log loss at a budget's optimum, shape (draws,): as far out as its median size is."""
+    point = pd.DataFrame([{**labels, "flops": flops, "params": float(np.median(params))}])
+    return drift(posterior, point)[:, 0]
 
 
 def _known_inputs(posterior: PosteriorData, fixed: Mapping[str, float]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
+from bayescale.forecast.beyond import drift
 from bayescale.laws import Law
 from bayescale.models.density import data_of, layout_of, population, split, unlink
 from bayescale.models.design import Effects, label_text, level_of
@@ -156,9 +157,12 @@ def inputs_of(law: Law, points: pd.DataFrame) -> dict[str, np.ndarray]:
 def expected_loss(
     posterior: PosteriorData, points: pd.DataFrame, seed: int = 0
 ) -> tuple[np.ndarray, list[str]]:
-    """Draws of the expected loss, shape (draws, points), and what was done about each point's groups."""
+    """Draws of the expected loss, shape (draws, points), and what was done about each point's groups.
+
+    Beyond the fitted runs it is the law's with its drift.
+    """
     cells = Predictor(posterior, seed).parameters(points)
     if "flops" in cells.law.inputs and "flops" not in points and {"params", "tokens"} <= set(points):
         points = points.assign(flops=posterior.flops_per_param_token * points["params"] * points["tokens"])
     loss = np.asarray(cells.law.loss(cells.values, inputs_of(cells.law, points)))
-    return loss, cells.groups
+    return loss * np.exp(drift(posterior, points, seed)), cells.groups

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayescale.backend import relieve
+from bayescale.inference.drift import drift_draws
+from bayescale.inference.folds import Fold, run_folds
 from bayescale.inference.health import Health, check_health
 from bayescale.inference.nuts import Draws, Progress, Settings, sample
 from bayescale.inference.quantities import Quantities, quantities
@@ -18,7 +20,7 @@ NEARLY = {"R-hat": 1.05, "divergences": 40.0, "tree depth": 40.0}
 """A fit below these, with E-BFMI in order, fails by a corner or a shortage that smaller steps and more draws mend."""
 
 LOOK = 2000
-"""Fewer draws than this were asked for to have a quick look, and are left at that."""
+"""Fewer draws than this were asked for to have a quick look, and are left at that: not sampled again, and no folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class Fit:
     health: Health
     settings: Settings
     notes: tuple[str, ...] = ()
+    folds: tuple[Fold, ...] = ()
 
 
 def fit_design(design: Design, seed: int, settings: Settings, progress: Progress | None = None) -> Fit:
@@ -39,6 +42,32 @@ def fit_design(design: Design, seed: int, settings: Settings, progress: Progress
     and twice the draws; a note says so.
     """
     relieve()
+    fit = _sampled(design, seed, settings, progress)
+    folds: tuple[Fold, ...] = ()
+    notes = list(fit.notes)
+    shape = fit.draws.z.shape[:2]
+    if settings.folds and shape[0] * shape[1] >= LOOK:
+        folds = tuple(
+            run_folds(design, fit.draws.z.reshape(-1, fit.draws.z.shape[-1]), seed, settings, progress)
+        )
+        notes += _about(folds)
+    drifts = drift_draws(design, folds, shape[0] * shape[1], np.random.default_rng([seed, 4]))
+    return replace(
+        fit,
+        folds=folds,
+        notes=tuple(notes),
+        quantities=fit.quantities.adding({f"drift_{axis}": k.reshape(shape) for axis, k in drifts.items()}),
+    )
+
+
+def _about(folds: tuple[Fold, ...]) -> list[str]:
+    lost = [f"{fold.share:.0%} of {fold.axis}" for fold in folds if not fold.settled]
+    if not lost:
+        return []
+    return [f"forecasts without the top {', '.join(lost)} did not settle, and say nothing about the drift"]
+
+
+def _sampled(design: Design, seed: int, settings: Settings, progress: Progress | None) -> Fit:
     rng = np.random.default_rng(seed)
     layout, data = layout_of(design), data_of(design)
     start = find_start(layout, data, rng)

@@ -26,8 +26,9 @@ from bayescale.models.density import Data, Layout
 CHUNK = 50
 """Iterations between two reports of progress."""
 
-LEARNING = 0.4
-"""Share of the warm-up that learns the coordinates; half of that finds the posterior, half is averaged over."""
+TUNING = 0.4
+"""Share of the warm-up that tunes the steps, once to learn the coordinates and once in them: equal, so that one
+compilation serves both."""
 
 DENSE = 60
 """Coordinates up to which the mass matrix is dense."""
@@ -53,6 +54,9 @@ class Settings:
         A trajectory has at most ``2**max_tree_depth - 1`` leapfrog steps.
     again : bool
         Whether a fit that misses its health gate by little is sampled once more, more carefully.
+    folds : bool
+        Whether the fit is repeated without the dearest and the largest of its runs, to learn how far forecasts drift
+        (`bayescale.inference.drift`); without, the drift is as the model's prior has it.
     """
 
     chains: int = 4
@@ -61,6 +65,7 @@ class Settings:
     target_accept: float = 0.95
     max_tree_depth: int = 10
     again: bool = True
+    folds: bool = True
 
     def __post_init__(self) -> None:
         for name in ("chains", "warmup", "draws", "max_tree_depth"):
@@ -152,71 +157,115 @@ def sample(
     the start has several modes the chains are dealt out among them, so that modes which chains do not leave are seen
     by R-hat.
     """
-    # Threads within one product of small matrices cost more than they save, and the chains have the cores.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(settings.chains) as pool:
-        return _sample(layout, data, start, seed, settings, progress, pool)
-
-
-def _sample(
-    layout: Layout,
-    data: Data,
-    start: Start,
-    seed: int,
-    settings: Settings,
-    progress: Progress | None,
-    pool: ThreadPoolExecutor,
-) -> Draws:
-    learning, tuning, draws = _schedule(settings)
-    total = learning + tuning + draws
-    keys = [jax.random.fold_in(jax.random.PRNGKey(seed), index) for index in range(settings.chains)]
-
-    def run(
-        starts: list[Any], arguments: tuple[Data, Whitening], warmup: int, kept_draws: int, stage: int
-    ) -> list[dict[str, np.ndarray]]:
-        """Warm chains up in the given coordinates and draw: stage 0 learns the coordinates, stage 1 is kept."""
-        begin, advance = _kernel(layout, warmup, settings.target_accept, settings.max_tree_depth)
-        before = stage * learning
-
-        def chain(index: int) -> dict[str, np.ndarray]:
-            state = begin(starts[index], jax.random.fold_in(keys[index], 1 + stage), *arguments)
-            kept: list[dict[str, np.ndarray]] = []
-            divergences = 0
-            for done in range(0, warmup + kept_draws, CHUNK):
-                state, chunk = advance(state, *arguments)
-                if done >= warmup:
-                    chunk = {name: np.asarray(value) for name, value in chunk.items()}
-                    divergences += int(chunk["diverging"].sum())
-                    kept.append(chunk)
-                if progress is not None:
-                    jax.block_until_ready(state.i)
-                    progress(index, before + done + CHUNK, total, divergences)
-            return {name: np.concatenate([chunk[name] for chunk in kept]) for name in kept[0]}
-
-        return list(pool.map(chain, range(settings.chains)))
-
-    arguments = (data, whitening_at(start.modes[:1], layout, data))
-    modes = [whiten(jnp.asarray(mode), layout, *arguments) for mode in start.modes]
+    tuning, learning, draws = _schedule(settings)
+    total = 2 * tuning + learning + draws
+    whitening = whitening_at(start.modes[:1], layout, data)
+    keys = _keys(seed, settings)
+    modes = [whiten(jnp.asarray(mode), layout, data, whitening) for mode in start.modes]
     starts = [
         modes[index % len(modes)] + jax.random.normal(jax.random.fold_in(key, 0), (layout.size,))
         for index, key in enumerate(keys)
     ]
-    first = run(starts, arguments, learning // 2, learning - learning // 2, 0)
+
+    def after(before: int) -> Progress | None:
+        return progress and (lambda i, done, _, divergences: progress(i, before + done, total, divergences))
+
+    first = _stage(
+        layout,
+        data,
+        whitening,
+        starts,
+        [jax.random.fold_in(k, 1) for k in keys],
+        tuning,
+        learning,
+        settings,
+        after(0),
+    )
     # Better coordinates, from where the chains have been; they go on from where they are.
-    x = np.stack([chain["x"] for chain in first])
-    z = np.asarray(_colour(x.reshape(-1, layout.size), layout, *arguments))
-    step = max(1, len(z) // POINTS)
-    arguments = (data, whitening_at(z[::step], layout, data))
-    last = z.reshape(x.shape)[:, -1]
-    chains = run([whiten(one, layout, *arguments) for one in last], arguments, tuning, draws, 1)
+    whitening = whitening_at(_thinned(first.z), layout, data)
+    starts = [whiten(one, layout, data, whitening) for one in first.z[:, -1]]
+    return _stage(
+        layout,
+        data,
+        whitening,
+        starts,
+        [jax.random.fold_in(k, 2) for k in keys],
+        tuning,
+        draws,
+        settings,
+        after(tuning + learning),
+    )
+
+
+def resample(
+    layout: Layout, data: Data, z: np.ndarray, seed: int, settings: Settings, progress: Progress | None = None
+) -> Draws:
+    """Run the chains on other data of the same shape, from draws of a posterior that is not far off.
+
+    Parameters
+    ----------
+    z : ndarray, shape (draws, size)
+        Of the posterior that is known. Coordinates are taken there, with the new data's information, and chains start
+        there: nothing is searched for, and nothing compiled.
+    """
+    tuning, _, draws = _schedule(settings)
+    keys = _keys(seed, settings)
+    whitening = whitening_at(_thinned(z), layout, data)
+    picked = np.random.default_rng(seed).choice(len(z), size=settings.chains, replace=False)
+    starts = [whiten(z[i], layout, data, whitening) for i in picked]
+    return _stage(layout, data, whitening, starts, keys, tuning, draws, settings, progress)
+
+
+def _keys(seed: int, settings: Settings) -> list[Any]:
+    return [jax.random.fold_in(jax.random.PRNGKey(seed), index) for index in range(settings.chains)]
+
+
+def _thinned(z: np.ndarray) -> np.ndarray:
+    flat = z.reshape(-1, z.shape[-1])
+    return flat[:: max(1, len(flat) // POINTS)]
+
+
+def _stage(
+    layout: Layout,
+    data: Data,
+    whitening: Whitening,
+    starts: list[Any],
+    keys: list[Any],
+    tuning: int,
+    draws: int,
+    settings: Settings,
+    progress: Progress | None,
+) -> Draws:
+    """Tune every chain's steps in the given coordinates, then draw."""
+    begin, advance = _kernel(layout, tuning, settings.target_accept, settings.max_tree_depth)
+
+    def chain(index: int) -> dict[str, np.ndarray]:
+        state = begin(starts[index], keys[index], data, whitening)
+        kept: list[dict[str, np.ndarray]] = []
+        divergences = 0
+        for done in range(0, tuning + draws, CHUNK):
+            state, chunk = advance(state, data, whitening)
+            if done >= tuning:
+                chunk = {name: np.asarray(value) for name, value in chunk.items()}
+                divergences += int(chunk["diverging"].sum())
+                kept.append(chunk)
+            if progress is not None:
+                jax.block_until_ready(state.i)
+                progress(index, done + CHUNK, tuning + draws, divergences)
+        return {name: np.concatenate([chunk[name] for chunk in kept]) for name in kept[0]}
+
+    # Threads within one product of small matrices cost more than they save, and the chains have the cores.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(settings.chains) as pool:
+        chains = list(pool.map(chain, range(settings.chains)))
     together = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
     x = together.pop("x")
-    z = np.asarray(_colour(x.reshape(-1, layout.size), layout, *arguments)).reshape(x.shape)
+    z = np.asarray(_colour(x.reshape(-1, layout.size), layout, data, whitening)).reshape(x.shape)
     together["tree_depth"] = np.floor(np.log2(together["n_steps"])).astype(int) + 1
     return Draws(z, together)
 
 
 def _schedule(settings: Settings) -> tuple[int, int, int]:
-    """Iterations that learn the coordinates, that tune the steps in them, and that are kept; whole chunks each."""
+    """Iterations that tune the steps (twice), that learn the coordinates, and that are kept; whole chunks each."""
     warmup, draws = (CHUNK * -(-n // CHUNK) for n in (settings.warmup, settings.draws))
-    learning = 2 * CHUNK * max(1, round(LEARNING * warmup / (2 * CHUNK)))
-    return learning, max(CHUNK, warmup - learning), draws
+    tuning = CHUNK * max(1, round(TUNING * warmup / CHUNK))
+    return tuning, max(CHUNK, warmup - 2 * tuning), draws

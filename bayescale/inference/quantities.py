@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ class Quantities:
     posterior : dict
         For each law parameter p: `p` in every cell, `p_mean` in the population, `p_term` the size of its term at the
         reference point where it is centred, and for each factor f of it `p|f` (effects on the link scale) and `p|f_sd`;
-        then `sigma`, `nu`, and `sigma_run` where runs give several rows.
+        then the noise parameters; and after a fit the drift of every axis (`bayescale.inference.drift`).
     dims : dict
         Names of the dimensions after the first two.
     coords : dict
@@ -55,6 +55,10 @@ class Quantities:
     coords: dict[str, list[Any]]
     log_likelihood: np.ndarray
     log_prior: dict[str, np.ndarray]
+
+    def adding(self, more: dict[str, np.ndarray]) -> Quantities:
+        """With further scalar quantities, shape (chains, draws) each."""
+        return replace(self, posterior=self.posterior | more)
 
 
 @partial(jax.jit, static_argnums=1)

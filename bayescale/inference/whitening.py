@@ -99,7 +99,7 @@ def _likelihood_at_one(mode: Array, layout: Layout, data: Data) -> Whitening:
 def _information(slope: Array, noise: dict[str, Array], layout: Layout, data: Data) -> Array:
     """Expected information of the Student-t noise: never negative in any direction, unlike the observed one."""
     nu = noise["nu"]
-    weight = 1 / row_scale(noise, data["decades"], data["relative_se"]) ** 2
+    weight = data["kept"] / row_scale(noise, data["decades"], data["relative_se"]) ** 2
     if "sigma_run" not in noise:
         return (nu + 1) / (nu + 3) * slope.T @ (weight[:, None] * slope)
     rows = data["rows"]

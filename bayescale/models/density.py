@@ -76,9 +76,17 @@ def noise_names(design: Design) -> tuple[str, ...]:
     return ("sigma", "nu", *["sigma_decade"] * design.graded, *["sigma_run"] * design.several)
 
 
-def data_of(design: Design) -> Data:
-    """The arrays of a design, all of them arguments of the density, so that refits do not compile again."""
+def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
+    """The arrays of a design, all of them arguments of the density, so that refits do not compile again.
+
+    Parameters
+    ----------
+    design : Design
+    kept : ndarray of bool, shape (rows,), optional
+        Rows that count; the others stay in the arrays, so that shapes do not change, and say nothing.
+    """
     model, law = design.model, design.law
+    kept = np.ones(len(design.loss)) if kept is None else kept.astype(float)
     normals = np.array([model.prior(p.name).normal(p.support) for p in law.parameters])
     spreads = [model.spread_prior(e.parameter, e.factor).normal("positive") for e in design.effects]
     return {
@@ -86,8 +94,9 @@ def data_of(design: Design) -> Data:
         "log_loss": jnp.asarray(np.log(design.loss)),
         "relative_se": jnp.asarray(design.loss_se / design.loss),
         "decades": jnp.asarray(design.decades),
+        "kept": jnp.asarray(kept),
         "run": jnp.asarray(design.run),
-        "rows": jnp.asarray(np.bincount(design.run).astype(float)),
+        "rows": jnp.asarray(np.bincount(design.run, weights=kept)),
         "cell": jnp.asarray(design.cell),
         "reference": {name: jnp.asarray(x) for name, x in design.reference.items()},
         "mean": jnp.asarray(normals[:, 0]),
@@ -140,8 +149,10 @@ def log_likelihood(z: Array, layout: Layout, data: Data) -> Array:
     scale = row_scale(noise, data["decades"], data["relative_se"])
     residual = data["log_loss"] - jnp.log(expected_loss(z, layout, data))
     if "sigma_run" not in noise:
-        return log_student_t(residual, scale, noise["nu"])
-    return log_student_t_by_run(residual, scale, noise["nu"], noise["sigma_run"], data["run"], data["rows"])
+        return data["kept"] * log_student_t(residual, scale, noise["nu"])
+    return log_student_t_by_run(
+        residual, scale, data["kept"], noise["nu"], noise["sigma_run"], data["run"], data["rows"]
+    )
 
 
 def expected_loss(z: Array, layout: Layout, data: Data) -> Array:

@@ -126,6 +126,18 @@ class Design:
         """Whether compute varies enough for the noise to vary with it."""
         return bool(np.ptp(self.decades) > GRADED)
 
+    @cached_property
+    def axes(self) -> dict[str, Array]:
+        """Logs of what distance beyond the runs is measured in, of shape (rows,): those that are known and vary."""
+        known = {"flops": np.log(10) * self.decades} | {
+            name: np.log(self.inputs[name])
+            for name in ("params", "tokens")
+            if name in self.inputs and (self.inputs[name] > 0).all()
+        }
+        varying = {name: x for name, x in known.items() if np.ptp(x) > 1e-9}
+        # Compute and size say it all: tokens are their quotient.
+        return {name: x for name, x in varying.items() if name != "tokens" or len(varying) == 1}
+
     def effects_of(self, parameter: str) -> tuple[Effects, ...]:
         return tuple(e for e in self.effects if e.parameter == parameter)
 

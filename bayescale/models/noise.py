@@ -40,7 +40,7 @@ def log_student_t(residual: Array, scale: Array, nu: Array) -> Array:
 
 
 def log_student_t_by_run(
-    residual: Array, scale: Array, nu: Array, between: Array, run: Array, rows: Array
+    residual: Array, scale: Array, kept: Array, nu: Array, between: Array, run: Array, rows: Array
 ) -> Array:
     """Log density of each run's rows together, shape (runs,).
 
@@ -48,23 +48,25 @@ def log_student_t_by_run(
     ----------
     residual, scale : Array, shape (rows,)
         Log measured over expected loss, and the scale of the row's own noise.
+    kept : Array, shape (rows,)
+        One for rows that count, zero for others.
     nu, between : Array
         Degrees of freedom, and standard deviation sigma_run of the run's effect.
     run : Array of int, shape (rows,)
         Which run a row belongs to.
     rows : Array, shape (runs,)
-        How many rows each run has.
+        How many rows of each run count.
     """
 
     def total(x: Array) -> Array:
         return jax.ops.segment_sum(x, run, num_segments=rows.shape[0])
 
     # Sherman and Morrison: the inverse and the determinant of a diagonal plus one outer product.
-    weight = 1 / scale**2
+    weight = kept / scale**2
     inflation = 1 + between**2 * total(weight)
     pull = total(weight * residual)
     distance = total(weight * residual**2) - between**2 * pull**2 / inflation
-    log_root = total(jnp.log(scale)) + 0.5 * jnp.log(inflation)
+    log_root = total(kept * jnp.log(scale)) + 0.5 * jnp.log(inflation)
     return _normaliser(nu, rows) - log_root - (nu + rows) / 2 * jnp.log1p(distance / nu)
 
 

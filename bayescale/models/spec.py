@@ -67,8 +67,35 @@ class Noise(BaseModel):
         return self
 
 
+class Drift(BaseModel):
+    """How fast losses leave the law beyond the fitted runs (`bayescale.inference.drift`).
+
+    No law is quite right, and the error grows with distance. Beyond the dearest fitted run the log of the expected
+    loss drifts from the law with a standard deviation of `flops` per e-fold of compute, beyond the largest fitted
+    model of `params` per e-fold of size. The default is what laws fitted to published tables were off by per e-fold
+    (docs/extrapolation.md), or less: the table's own record decides.
+
+    Attributes
+    ----------
+    flops, params, tokens : Range
+        Standard deviation of log loss per e-fold beyond the largest fitted value. Of the three, those that the table
+        has and that vary: compute and size, or tokens where neither is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    flops: Prior = Range(0.002, 0.025)
+    params: Prior = Range(0.002, 0.025)
+    tokens: Prior = Range(0.002, 0.025)
+
+    @model_validator(mode="after")
+    def _positive(self) -> Drift:
+        for name in ("flops", "params", "tokens"):
+            getattr(self, name).normal("positive")
+        return self
+
+
 class Model(BaseModel):
-    """A law, its pooling, its priors and its noise.
+    """A law, its pooling, its priors, its noise and its drift.
 
     Attributes
     ----------
@@ -87,6 +114,7 @@ class Model(BaseModel):
     spread : dict
         A range for the standard deviation between groups, by parameter or ``parameter|factor``.
     noise : Noise
+    drift : Drift
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -99,6 +127,7 @@ class Model(BaseModel):
     priors: dict[str, Prior] = {}
     spread: dict[str, Prior] = {}
     noise: Noise = Noise()
+    drift: Drift = Drift()
 
     @model_validator(mode="after")
     def _agrees_with_its_law(self) -> Model:
@@ -248,6 +277,14 @@ class Model(BaseModel):
                 "what the rows of one run share, where runs give several",
             )
         )
+        rows += [
+            (
+                f"drift_{axis}",
+                getattr(self.drift, axis).interval("positive", 0.9),
+                f"drift of log loss per e-fold of {axis} beyond the fitted runs",
+            )
+            for axis in ("flops", "params")
+        ]
         wide = max(len(name) for name, _, _ in rows)
         lines += [
             f"    {name:<{wide}}  {low:>7.3g} to {high:<7.3g}  {what}" for name, (low, high), what in rows
