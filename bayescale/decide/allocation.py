@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
-from bayescale.forecast.beyond import drift
 from bayescale.forecast.expected import Predictor
 from bayescale.laws import Law
 from bayescale.posterior import SIX, PosteriorData
@@ -185,7 +184,7 @@ def _drift(
 ) -> np.ndarray:
     """Draws of the drift of log loss at a budget's optimum, shape (draws,): as far out as its median size is."""
     point = pd.DataFrame([{**labels, "flops": flops, "params": float(np.median(params))}])
-    return drift(posterior, point)[:, 0]
+    return Predictor(posterior).drift(point)[:, 0]
 
 
 def _known_inputs(posterior: PosteriorData, fixed: Mapping[str, float]) -> None:

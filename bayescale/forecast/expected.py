@@ -18,10 +18,12 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
-from bayescale.forecast.beyond import drift
+from bayescale.forecast.beyond import axis_values, beyond
+from bayescale.inference.drift import COMMON
 from bayescale.laws import Law
 from bayescale.models.density import data_of, layout_of, population, split, unlink
 from bayescale.models.design import Effects, label_text, level_of
+from bayescale.models.misfit import MisfitAxis
 from bayescale.posterior import PosteriorData
 
 
@@ -59,6 +61,63 @@ class Predictor:
         z = self._posterior.z
         means = population(z.T, self._layout, data_of(self._posterior.design))
         return [np.asarray(m) for m in means], [np.asarray(u) for u in split(z, self._layout).effects]
+
+    def misfit(self, points: pd.DataFrame) -> np.ndarray:
+        """Draws of how far the law is off at points inside the runs, of log loss, shape (draws, points)."""
+        posterior, design = self._posterior, self._posterior.design
+        out = np.zeros((len(posterior.z), len(points)))
+        places = axis_values(posterior, points)
+        for axis, known in zip(design.misfit, split(posterior.z, self._layout).misfit, strict=True):
+            if axis.axis not in places:
+                continue
+            distance = design.axes[axis.axis].max() - places[axis.axis]
+            for labels, at in _alike(points, list(design.cells.columns)):
+                inside = at[distance[at] > 0]
+                if len(inside):
+                    out[:, inside] += self._deviation(axis, known, labels) @ axis.basis(distance[inside]).T
+        return out
+
+    def drift(self, points: pd.DataFrame) -> np.ndarray:
+        """Draws of the drift of log loss at points beyond the runs, shape (draws, points).
+
+        It is the same for a cell in every call, so that differences between points mean something.
+        """
+        posterior, design = self._posterior, self._posterior.design
+        draws = len(posterior.z)
+        out = np.zeros((draws, len(points)))
+        for axis, distance in beyond(posterior, points).items():
+            if not distance.any():
+                continue
+            common = self._rng("drift", axis).normal(size=draws)
+            own = self._rng("drift of cells", axis).normal(size=(draws, max(1, len(design.cells)), 1))
+            for labels, at in _alike(points, list(design.cells.columns)):
+                further = at[distance[at] > 0]
+                u = (
+                    np.sqrt(COMMON) * common
+                    + np.sqrt(1 - COMMON) * self._of_cell(own, f"drift in {axis}", labels)[:, 0]
+                )
+                out[:, further] += (posterior.draws(f"drift_{axis}") * u)[:, None] * distance[further]
+        return out
+
+    def _of_cell(self, each: np.ndarray, what: str, labels: dict[str, object]) -> np.ndarray:
+        """Of standard normals of shape (draws, cells, n) the cell's, shape (draws, n): a new cell's are drawn."""
+        draws, design = len(each), self._posterior.design
+        missing = [column for column in design.cells.columns if labels.get(column) is None]
+        match = np.ones(len(design.cells), dtype=bool)
+        for column, label in _given(labels).items():
+            match &= (design.cells[column] == label_text(label)).to_numpy()
+        if match.any():
+            return np.asarray(each[np.arange(draws), self._cells_for(labels, missing)])
+        who = ":".join(label_text(label) for label in _given(labels).values())
+        return np.asarray(self._rng(what, who).normal(size=(draws, each.shape[-1])))
+
+    def _deviation(self, axis: MisfitAxis, known: np.ndarray, labels: dict[str, object]) -> np.ndarray:
+        """Coordinates of the deviation of a cell, shape (draws, knots): its own, or for a new one from the prior."""
+        each = known.reshape(len(known), axis.cells, axis.knots)
+        if axis.cells == 1:
+            return np.asarray(each[:, 0])
+        size = self._posterior.draws(f"misfit_{axis.axis}")[:, None]
+        return size * self._of_cell(each / size[:, None], f"misfit in {axis.axis}", labels)
 
     def parameters(self, points: pd.DataFrame) -> CellDraws:
         """Parameters at every point; points with the same labels share their draws."""
@@ -129,6 +188,21 @@ def _given(labels: dict[str, object]) -> dict[str, object]:
     return {column: label for column, label in labels.items() if label is not None}
 
 
+def _alike(points: pd.DataFrame, columns: list[str]) -> list[tuple[dict[str, object], np.ndarray]]:
+    """Points by what they say of the given columns: the labels, and where they are."""
+    there = [column for column in columns if column in points]
+    labels = points[there].astype(object)
+    keys = (
+        list(labels.where(labels.notna(), None).itertuples(index=False, name=None))
+        if there
+        else [()] * len(points)
+    )
+    where: dict[tuple[object, ...], list[int]] = {}
+    for i, key in enumerate(keys):
+        where.setdefault(key, []).append(i)
+    return [(dict(zip(there, key, strict=True)), np.array(at)) for key, at in where.items()]
+
+
 def inputs_of(law: Law, points: pd.DataFrame) -> dict[str, np.ndarray]:
     """The law's inputs at the points.
 
@@ -159,10 +233,11 @@ def expected_loss(
 ) -> tuple[np.ndarray, list[str]]:
     """Draws of the expected loss, shape (draws, points), and what was done about each point's groups.
 
-    Beyond the fitted runs it is the law's with its drift.
+    Inside the fitted runs it is the law's with its misfit, beyond them with its drift.
     """
-    cells = Predictor(posterior, seed).parameters(points)
+    predictor = Predictor(posterior, seed)
+    cells = predictor.parameters(points)
     if "flops" in cells.law.inputs and "flops" not in points and {"params", "tokens"} <= set(points):
         points = points.assign(flops=posterior.flops_per_param_token * points["params"] * points["tokens"])
     loss = np.asarray(cells.law.loss(cells.values, inputs_of(cells.law, points)))
-    return loss * np.exp(drift(posterior, points, seed)), cells.groups
+    return loss * np.exp(predictor.misfit(points) + predictor.drift(points)), cells.groups

@@ -47,9 +47,7 @@ def fit_design(design: Design, seed: int, settings: Settings, progress: Progress
     notes = list(fit.notes)
     shape = fit.draws.z.shape[:2]
     if settings.folds and shape[0] * shape[1] >= LOOK:
-        folds = tuple(
-            run_folds(design, fit.draws.z.reshape(-1, fit.draws.z.shape[-1]), seed, settings, progress)
-        )
+        folds = tuple(run_folds(design, fit.draws, seed, settings, progress))
         notes += _about(folds)
     drifts = drift_draws(design, folds, shape[0] * shape[1], np.random.default_rng([seed, 4]))
     return replace(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.inference.nuts import Progress, Settings, resample
+from bayescale.inference.nuts import Draws, Progress, Settings, resample
 from bayescale.inference.quantities import fitted_loss
 from bayescale.models.density import data_of, layout_of, noise_of
 from bayescale.models.design import Design
@@ -105,7 +105,7 @@ def choose_folds(design: Design) -> list[Cut]:
 
 def run_folds(
     design: Design,
-    z: np.ndarray,
+    known: Draws,
     seed: int,
     settings: Settings,
     progress: Progress | None = None,
@@ -114,7 +114,7 @@ def run_folds(
 
     Parameters
     ----------
-    z : ndarray, shape (draws, size)
+    known : Draws
         Of the posterior given all rows.
     progress : callable, optional
         Told of every chain's iterations, over all folds.
@@ -129,18 +129,18 @@ def run_folds(
 
         return progress and tell
 
-    return [_fold(design, z, seed + 1 + i, quick, cut, told(i)) for i, cut in enumerate(chosen)]
+    return [_fold(design, known, seed + 1 + i, quick, cut, told(i)) for i, cut in enumerate(chosen)]
 
 
 def _fold(
-    design: Design, z: np.ndarray, seed: int, settings: Settings, cut: Cut, progress: Progress | None
+    design: Design, known: Draws, seed: int, settings: Settings, cut: Cut, progress: Progress | None
 ) -> Fold:
     axis, share, kept = cut
     layout, data = layout_of(design), data_of(design, kept)
-    drawn = resample(layout, data, z, seed, settings, progress).z
+    drawn = resample(layout, data, known, seed, settings, progress).z
     flat = drawn.reshape(-1, drawn.shape[-1])
     left = ~kept
-    expected = np.log(fitted_loss(design, flat)[:, left])
+    expected = np.log(fitted_loss(design, flat, kept)[:, left])
     noise = {name: np.asarray(x)[:, None] for name, x in noise_of(flat, layout, data).items()}
     scale = np.median(row_scale(noise, design.decades[left], (design.loss_se / design.loss)[left]), axis=0)
     # A Student-t of few degrees of freedom has no variance; such noise counts as if it had five.

@@ -20,13 +20,13 @@ from numpyro.infer.hmc import hmc
 from threadpoolctl import threadpool_limits
 
 from bayescale.inference.start import Start
-from bayescale.inference.whitening import Whitening, colour, log_white_density, whiten, whitening_at
+from bayescale.inference.whitening import Whitening, colour, log_white_density, mixed, whiten, whitening_at
 from bayescale.models.density import Data, Layout
 
 CHUNK = 50
 """Iterations between two reports of progress."""
 
-TUNING = 0.4
+TUNING = 0.3
 """Share of the warm-up that tunes the steps, once to learn the coordinates and once in them: equal, so that one
 compilation serves both."""
 
@@ -47,7 +47,7 @@ class Settings:
     Attributes
     ----------
     chains, warmup, draws : int
-        `warmup` and `draws` are per chain, and rounded up to a multiple of 50; a warm-up takes at least 150.
+        `warmup` and `draws` are per chain, and rounded up to a multiple of 50; a warm-up takes at least 200.
     target_accept : float
         Mean acceptance that the step size is tuned to; nearer one, smaller steps.
     max_tree_depth : int
@@ -84,10 +84,13 @@ class Draws:
     z : ndarray, shape (chains, draws, size)
     stats : dict of ndarray, shape (chains, draws)
         Under ArviZ's names.
+    mix : ndarray, shape (size, size)
+        Of the whitening that they were sampled in.
     """
 
     z: np.ndarray
     stats: dict[str, np.ndarray]
+    mix: np.ndarray
 
 
 def _potential(layout: Layout, data: Data, whitening: Whitening) -> Callable[[Any], Any]:
@@ -183,6 +186,7 @@ def sample(
     )
     # Better coordinates, from where the chains have been; they go on from where they are.
     whitening = whitening_at(_thinned(first.z), layout, data)
+    whitening = mixed(whitening, first.z.reshape(-1, layout.size), layout, data)
     starts = [whiten(one, layout, data, whitening) for one in first.z[:, -1]]
     return _stage(
         layout,
@@ -198,19 +202,20 @@ def sample(
 
 
 def resample(
-    layout: Layout, data: Data, z: np.ndarray, seed: int, settings: Settings, progress: Progress | None = None
+    layout: Layout, data: Data, known: Draws, seed: int, settings: Settings, progress: Progress | None = None
 ) -> Draws:
     """Run the chains on other data of the same shape, from draws of a posterior that is not far off.
 
     Parameters
     ----------
-    z : ndarray, shape (draws, size)
+    known : Draws
         Of the posterior that is known. Coordinates are taken there, with the new data's information, and chains start
         there: nothing is searched for, and nothing compiled.
     """
     tuning, _, draws = _schedule(settings)
     keys = _keys(seed, settings)
-    whitening = whitening_at(_thinned(z), layout, data)
+    z, mix = known.z.reshape(-1, layout.size), known.mix
+    whitening = whitening_at(_thinned(z), layout, data) | {"mix": mix}
     picked = np.random.default_rng(seed).choice(len(z), size=settings.chains, replace=False)
     starts = [whiten(z[i], layout, data, whitening) for i in picked]
     return _stage(layout, data, whitening, starts, keys, tuning, draws, settings, progress)
@@ -261,11 +266,11 @@ def _stage(
     x = together.pop("x")
     z = np.asarray(_colour(x.reshape(-1, layout.size), layout, data, whitening)).reshape(x.shape)
     together["tree_depth"] = np.floor(np.log2(together["n_steps"])).astype(int) + 1
-    return Draws(z, together)
+    return Draws(z, together, np.asarray(whitening["mix"]))
 
 
 def _schedule(settings: Settings) -> tuple[int, int, int]:
     """Iterations that tune the steps (twice), that learn the coordinates, and that are kept; whole chunks each."""
     warmup, draws = (CHUNK * -(-n // CHUNK) for n in (settings.warmup, settings.draws))
     tuning = CHUNK * max(1, round(TUNING * warmup / CHUNK))
-    return tuning, max(CHUNK, warmup - 2 * tuning), draws
+    return tuning, max(2 * CHUNK, warmup - 2 * tuning), draws

@@ -40,7 +40,8 @@ class Quantities:
     posterior : dict
         For each law parameter p: `p` in every cell, `p_mean` in the population, `p_term` the size of its term at the
         reference point where it is centred, and for each factor f of it `p|f` (effects on the link scale) and `p|f_sd`;
-        then the noise parameters; and after a fit the drift of every axis (`bayescale.inference.drift`).
+        then the size of the misfit along each axis, and the noise parameters; and after a fit the drift of every axis
+        (`bayescale.inference.drift`).
     dims : dict
         Names of the dimensions after the first two.
     coords : dict
@@ -119,13 +120,17 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
                 posterior[effects.name], dims[effects.name] = flat["effects"][i], [factor]
                 posterior[f"{effects.name}_sd"] = flat["spreads"][:, i]
                 coords[factor] = list(effects.labels)
+    for i, misfit in enumerate(design.misfit):
+        posterior[f"misfit_{misfit.axis}"] = flat["spreads"][:, len(design.effects) + i]
     posterior |= flat["noise"]
 
     def by_chain(x: np.ndarray) -> np.ndarray:
         return x.reshape(*shape, *x.shape[1:])
 
-    owner = {f"effects{i}": e.name for i, e in enumerate(design.effects)}
-    owner |= {f"spread{i}": f"{e.name}_sd" for i, e in enumerate(design.effects)}
+    groups = [(e.name, f"{e.name}_sd") for e in design.effects]
+    groups += [(f"misfit {m.axis}", f"misfit_{m.axis}") for m in design.misfit]
+    owner = {f"effects{i}": name for i, (name, _) in enumerate(groups)}
+    owner |= {f"spread{i}": spread for i, (_, spread) in enumerate(groups)}
     return Quantities(
         posterior={name: by_chain(x) for name, x in posterior.items()},
         dims=dims,
@@ -135,9 +140,9 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
     )
 
 
-def fitted_loss(design: Design, z: np.ndarray) -> np.ndarray:
-    """The law at the design's runs for raw draws (draws, size): expected loss, shape (draws, runs)."""
-    return _in_batches(_expected, z, layout_of(design), data_of(design))
+def fitted_loss(design: Design, z: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
+    """Expected loss at the design's rows for raw draws (draws, size) of a fit to the kept ones, shape (draws, rows)."""
+    return _in_batches(_expected, z, layout_of(design), data_of(design, kept))
 
 
 def measured_loss(expected: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -152,7 +157,7 @@ def prior_draws(design: Design, draws: int, rng: np.random.Generator) -> np.ndar
     z = rng.normal(size=(draws, layout.size))
     tau = np.exp(np.asarray(log_spreads(split(z, layout).spreads, data_of(design))))
     start = len(layout.law.parameters)
-    for i, (_, free) in enumerate(layout.blocks):
+    for i, free in enumerate(layout.groups):
         z[:, start : start + free] *= tau[:, i : i + 1]
         start += free
     return z

@@ -57,7 +57,7 @@ def _objective(y: Any, layout: Layout, data: Data) -> Any:
 
 def _with_typical_spreads(y: Any, layout: Layout) -> Any:
     cut = layout.linear
-    return jnp.concatenate([y[:cut], jnp.zeros(len(layout.blocks)), y[cut:]])
+    return jnp.concatenate([y[:cut], jnp.zeros(len(layout.groups)), y[cut:]])
 
 
 @partial(jax.jit, static_argnums=1)
@@ -95,7 +95,7 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
 
     found: list[tuple[float, np.ndarray]] = []
     for attempt in range(attempts):
-        z0 = np.zeros(layout.size - len(layout.blocks))
+        z0 = np.zeros(layout.size - len(layout.groups))
         if attempt:
             z0[: len(layout.law.parameters)] = rng.normal(scale=0.7, size=len(layout.law.parameters))
         # Rough noise first: a wide likelihood has no narrow valleys to get stuck in.

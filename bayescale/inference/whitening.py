@@ -38,7 +38,11 @@ from bayescale.models.noise import row_scale
 Array = Any
 Whitening = dict[str, Array]
 """``information`` and ``pull`` of the likelihood at the mode, the ``sigma`` there, and ``centre`` and ``scale`` of the
-noise parameters: arrays, so that refits of the same shape compile nothing."""
+noise parameters, and ``mix``, the root of what is left of scales and correlations: arrays, so that refits of the same
+shape compile nothing."""
+
+PER_DRAW, PRIOR_WEIGHT = 5.0, 10.0
+"""Warm-up draws that count as an independent one, and how many of those the unit covariance counts for."""
 
 
 def whitening_at(points: np.ndarray, layout: Layout, data: Data) -> Whitening:
@@ -67,7 +71,30 @@ def whitening_at(points: np.ndarray, layout: Layout, data: Data) -> Whitening:
         "sigma": np.exp(np.log(found["sigma"][good]).mean()),
         "scale": 1 / np.sqrt(1 + curvature),
         "centre": noise.mean(axis=0),
+        "mix": np.eye(layout.size),
     }
+
+
+def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Whitening:
+    """The same, with what draws of the posterior still have of scales and correlations taken up.
+
+    The Gaussian is not all: where a ridge is long and curved, draws spread further along it than the likelihood's
+    average information says.
+
+    Parameters
+    ----------
+    z : ndarray, shape (draws, size)
+    """
+    x = np.asarray(_whiten_all(jnp.asarray(z), layout, data, whitening))
+    weight = len(x) / PER_DRAW
+    share = weight / (weight + PRIOR_WEIGHT)
+    covariance = share * np.cov(x.T) + (1 - share) * np.eye(layout.size)
+    return whitening | {"mix": np.linalg.cholesky(covariance)}
+
+
+@partial(jax.jit, static_argnums=1)
+def _whiten_all(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
+    return jax.vmap(lambda one: whiten(one, layout, data, whitening))(z)
 
 
 @partial(jax.jit, static_argnums=1)
@@ -83,16 +110,16 @@ def _likelihood_at_one(mode: Array, layout: Layout, data: Data) -> Whitening:
         return jnp.log(expected_loss(jnp.concatenate([theta, rest]), layout, data))
 
     def score(theta: Array, noise: Array) -> Array:
-        z = jnp.concatenate([theta, rest[: len(layout.blocks)], noise])
+        z = jnp.concatenate([theta, rest[: len(layout.groups)], noise])
         return jnp.sum(log_likelihood(z, layout, data))
 
     noise = noise_of(mode, layout, data)
     slope = jax.jacfwd(log_expected)(theta)
     return {
         "information": _information(slope, noise, layout, data),
-        "gradient": jax.grad(score)(theta, rest[len(layout.blocks) :]),
+        "gradient": jax.grad(score)(theta, rest[len(layout.groups) :]),
         "sigma": noise["sigma"],
-        "noise_curvature": -jax.hessian(score, argnums=1)(theta, rest[len(layout.blocks) :]),
+        "noise_curvature": -jax.hessian(score, argnums=1)(theta, rest[len(layout.groups) :]),
     }
 
 
@@ -113,21 +140,24 @@ def _information(slope: Array, noise: dict[str, Array], layout: Layout, data: Da
 
 def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[Array, Array]:
     """From white coordinates to z, with the log of the volume that a unit of x takes there."""
-    linear, blocks = layout.linear, len(layout.blocks)
+    linear, blocks = layout.linear, len(layout.groups)
+    x = whitening["mix"] @ x
     w, spreads = x[:linear], x[linear : linear + blocks]
     noise = whitening["centre"] + whitening["scale"] * x[linear + blocks :]
     root, mean = _given(spreads, noise, layout, data, whitening)
     theta = mean + jax.scipy.linalg.solve_triangular(root, w, lower=True, trans=1)
+    # The mix takes the same volume everywhere.
     return jnp.concatenate([theta, spreads, noise]), -jnp.sum(jnp.log(jnp.diagonal(root)))
 
 
 def whiten(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
     """From z to white coordinates."""
-    linear, blocks = layout.linear, len(layout.blocks)
+    linear, blocks = layout.linear, len(layout.groups)
     spreads, noise = z[linear : linear + blocks], z[linear + blocks :]
     root, mean = _given(spreads, noise, layout, data, whitening)
     white = (noise - whitening["centre"]) / whitening["scale"]
-    return jnp.concatenate([root.T @ (z[:linear] - mean), spreads, white])
+    x = jnp.concatenate([root.T @ (z[:linear] - mean), spreads, white])
+    return jax.scipy.linalg.solve_triangular(whitening["mix"], x, lower=True)
 
 
 def _given(
@@ -138,9 +168,9 @@ def _given(
     se = data["relative_se"] ** 2
     ratio = jnp.mean(1 / (sigma**2 + se)) / jnp.mean(1 / (whitening["sigma"] ** 2 + se))
     precision = jnp.ones(len(layout.law.parameters))
-    if layout.blocks:
+    if layout.groups:
         each = jnp.exp(-2 * log_spreads(spreads, data))
-        sizes = np.array([free for _, free in layout.blocks])
+        sizes = np.array(layout.groups)
         precision = jnp.concatenate(
             [precision, jnp.repeat(each, sizes, total_repeat_length=int(sizes.sum()))]
         )

@@ -119,7 +119,8 @@ class Centring:
     to_natural, from_natural : callable
         ``(quantity, values, reference) -> quantity``: from the term size to the parameter and back. `values`
         holds the law's other parameters, `reference` the reference point of every input. A conversion looks up
-        the parameters that it needs, one by one: each is converted before, in whatever order the law has them.
+        the parameters that it needs, one by one: each is converted before, in whatever order the law has them. On the
+        way to the parameter it may also look up what another one is sampled as, by that one's symbol.
     unit : str
         Of the sampled quantity.
     """
@@ -300,10 +301,13 @@ class _Natural(Mapping[str, Any]):
         self._law, self._sampled, self._reference = law, sampled, reference
         self._done: dict[str, Any] = {}
         self._under_way: list[str] = []
+        self._by_symbol = {p.centring.symbol: p.name for p in law.parameters if p.centring}
 
     def __getitem__(self, name: str) -> Any:
         if name in self._done:
             return self._done[name]
+        if name in self._by_symbol:
+            return self._sampled[self._by_symbol[name]]
         if name in self._under_way:
             way = " -> ".join([*self._under_way[self._under_way.index(name) :], name])
             raise ValueError(

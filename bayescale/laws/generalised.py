@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from bayescale.laws.base import NOTHING, Centring, Law, Parameter, Published, Range, Values
 from bayescale.laws.chinchilla import LAW as CHINCHILLA
-from bayescale.laws.terms import BETWEEN_SIZES, exponent, floor
+from bayescale.laws.terms import BETWEEN_LOSSES, BETWEEN_SIZES, exponent
 
 PARAMS_UNIT, TOKENS_UNIT = 1e9, 2e10
 """Where K and rho are quoted, so that published values of different tables compare. They are sampled at the table's own
@@ -83,7 +83,26 @@ LAW = Law(
     r" + (1 - \rho) \left(\frac{D}{2 \cdot 10^{10}}\right)^{-b/p}\right)^{p}",
     inputs=("params", "tokens"),
     parameters=(
-        floor(),
+        Parameter(
+            "E",
+            "loss that no scale removes",
+            "nats/token",
+            "unit",
+            # Hoffmann's floor is 0.63 and Besiroglu's 0.71 of the loss at their runs, Kaplan's none. A floor and the
+            # loss above it add up to what the runs measure best of all, so the share is sampled and not the floor.
+            Range(0.15, 0.85),
+            "E",
+            BETWEEN_SIZES,
+            Centring(
+                symbol="E / L0",
+                meaning="the floor's share of the loss at the reference point, between 0 and 1",
+                to_natural=lambda share, v, reference: share * v["L0"],
+                from_natural=lambda natural, v, reference: (
+                    natural / (natural + v["K"] * _bracket(v, reference))
+                ),
+                unit="1",
+            ),
+        ),
         Parameter(
             "p",
             "how size and data combine: 1 adds them, small lets the larger count alone, large multiplies",
@@ -119,15 +138,15 @@ LAW = Law(
             "reducible loss at 10^9 params and 2 10^10 tokens",
             "nats/token",
             "positive",
-            # Both terms together, 0.6 to 1 nat for Hoffmann's and Besiroglu's, 3 for Krajewski's; see `terms.term`.
-            Range(0.1, 5.0),
+            # Of text, code and small models alike; an untrained model of a thousand tokens has 7 nats.
+            Range(0.8, 8.0),
             "K",
-            BETWEEN_SIZES,
+            BETWEEN_LOSSES,
             Centring(
-                symbol="K0",
-                meaning="reducible loss at the reference point",
-                to_natural=lambda size, v, reference: size / _bracket(v, reference),
-                from_natural=lambda natural, v, reference: natural * _bracket(v, reference),
+                symbol="L0",
+                meaning="loss at the reference point",
+                to_natural=lambda loss, v, reference: (loss - v["E"]) / _bracket(v, reference),
+                from_natural=lambda natural, v, reference: v["E"] + natural * _bracket(v, reference),
             ),
         ),
     ),

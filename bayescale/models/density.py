@@ -1,9 +1,10 @@
 """The log density that is sampled, as a pure function of one vector and the data.
 
 The vector z holds, in this order: a standardised population mean for each parameter (standard normal a priori), the
-free coordinates of every factor's effects (on the link scale), the standardised log of every factor's spread (the
-standard deviation between its groups), and the standardised logs of the noise parameters (`noise_names`). In which
-coordinates it is sampled is `bayescale.inference.whitening`'s business.
+free coordinates of every factor's effects (on the link scale) and of the law's misfit, the standardised log of every
+spread (the standard deviation between a factor's groups, the size of the misfit along an axis), and the standardised
+logs of the noise parameters (`noise_names`). In which coordinates it is sampled is `bayescale.inference.whitening`'s
+business.
 """
 
 from __future__ import annotations
@@ -32,28 +33,36 @@ class Layout:
     law: Law
     blocks: tuple[tuple[int, int], ...]
     """Of each factor's effects: index of its parameter, and number of free coordinates."""
+    misfit: tuple[int, ...] = ()
+    """Number of coordinates of the law's misfit along each axis."""
     noise: tuple[str, ...] = ("sigma", "nu")
     """The noise parameters, all positive (`noise_names`)."""
 
     def __hash__(self) -> int:
-        return hash((id(self.law), self.blocks, self.noise))
+        return hash((id(self.law), self.blocks, self.misfit, self.noise))
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Layout)
             and self.law is other.law
             and self.blocks == other.blocks
+            and self.misfit == other.misfit
             and self.noise == other.noise
         )
 
     @property
     def linear(self) -> int:
-        """How many coordinates the parameters on their link scale are linear in: means and effects."""
-        return len(self.law.parameters) + sum(free for _, free in self.blocks)
+        """How many coordinates the parameters on their link scale, and the misfit, are linear in."""
+        return len(self.law.parameters) + sum(self.groups)
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Sizes of the sets of coordinates that share a spread: every factor's effects, every axis's misfit."""
+        return (*(free for _, free in self.blocks), *self.misfit)
 
     @property
     def size(self) -> int:
-        return self.linear + len(self.blocks) + len(self.noise)
+        return self.linear + len(self.groups) + len(self.noise)
 
 
 class Parts(NamedTuple):
@@ -61,6 +70,7 @@ class Parts(NamedTuple):
 
     means: Array
     effects: tuple[Array, ...]
+    misfit: tuple[Array, ...]
     spreads: Array
     noise: Array
 
@@ -68,7 +78,7 @@ class Parts(NamedTuple):
 def layout_of(design: Design) -> Layout:
     names = design.law.parameter_names
     blocks = tuple((names.index(e.parameter), e.free) for e in design.effects)
-    return Layout(design.law, blocks, noise_names(design))
+    return Layout(design.law, blocks, tuple(m.free for m in design.misfit), noise_names(design))
 
 
 def noise_names(design: Design) -> tuple[str, ...]:
@@ -89,6 +99,7 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
     kept = np.ones(len(design.loss)) if kept is None else kept.astype(float)
     normals = np.array([model.prior(p.name).normal(p.support) for p in law.parameters])
     spreads = [model.spread_prior(e.parameter, e.factor).normal("positive") for e in design.effects]
+    spreads += [getattr(model.misfit, m.axis).normal("positive") for m in design.misfit]
     return {
         "inputs": {name: jnp.asarray(x) for name, x in design.inputs.items()},
         "log_loss": jnp.asarray(np.log(design.loss)),
@@ -102,15 +113,25 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
         "mean": jnp.asarray(normals[:, 0]),
         "sd": jnp.asarray(normals[:, 1]),
         "map": jnp.asarray(_linear_map(design, normals[:, 1])),
+        "misfit": jnp.asarray(misfit_rows(design, kept > 0)),
         "spread": jnp.asarray(np.array(spreads).reshape(-1, 2)),
         "noise": jnp.asarray([getattr(model.noise, n).normal("positive") for n in noise_names(design)]),
     }
+
+
+def misfit_rows(design: Design, kept: np.ndarray) -> np.ndarray:
+    """From the misfit's coordinates to every row's, shape (rows, coordinates); its top is that of the kept rows."""
+    found = [
+        m.rows(design.axes[m.axis][kept].max() - design.axes[m.axis], design.cell) for m in design.misfit
+    ]
+    return np.hstack(found) if found else np.zeros((len(design.loss), 0))
 
 
 def _linear_map(design: Design, sd: np.ndarray) -> np.ndarray:
     """From means and effects to every cell's parameters less their prior means, shape (cells, parameters, linear)."""
     layout = layout_of(design)
     found = np.zeros((len(design.cells), len(sd), layout.linear))
+    # The misfit's coordinates, the last of them, move no parameter.
     found[:, range(len(sd)), range(len(sd))] = sd
     start = len(sd)
     for (parameter, free), effects in zip(layout.blocks, design.effects, strict=True):
@@ -128,11 +149,11 @@ def log_density(z: Array, layout: Layout, data: Data) -> Array:
 
 
 def log_prior(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
-    """The prior, by what it is about: each parameter's mean, each factor's effects and spread, each noise parameter."""
+    """The prior, by what it is about: each mean, each factor's or axis's effects and spread, each noise parameter."""
     parts = split(z, layout)
     log_tau = log_spreads(parts.spreads, data)
     out = {p.name: -0.5 * parts.means[i] ** 2 for i, p in enumerate(layout.law.parameters)}
-    for i, u in enumerate(parts.effects):
+    for i, u in enumerate((*parts.effects, *parts.misfit)):
         out[f"effects{i}"] = -0.5 * jnp.sum(u**2) * jnp.exp(-2 * log_tau[i]) - u.shape[0] * log_tau[i]
         out[f"spread{i}"] = -0.5 * parts.spreads[i] ** 2
     return out | {name: -0.5 * parts.noise[i] ** 2 for i, name in enumerate(layout.noise)}
@@ -156,10 +177,13 @@ def log_likelihood(z: Array, layout: Layout, data: Data) -> Array:
 
 
 def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
-    """The law at every run, nats per token, shape (runs,)."""
+    """Of every row, nats per token, shape (rows,): the law's, and its misfit."""
     theta = jnp.stack(list(cell_parameters(z, layout, data).values()), axis=-1)[data["cell"]]
     values = {p.name: theta[:, i] for i, p in enumerate(layout.law.parameters)}
-    return layout.law.loss(values, data["inputs"])
+    loss = layout.law.loss(values, data["inputs"])
+    if layout.misfit:
+        loss = loss * jnp.exp(data["misfit"] @ z[layout.linear - sum(layout.misfit) : layout.linear])
+    return loss
 
 
 def cell_parameters(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
@@ -197,11 +221,11 @@ def noise_of(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
 def split(z: Array, layout: Layout) -> Parts:
     """A vector, or an array of them along the last axis, taken apart."""
     start = len(layout.law.parameters)
-    effects = []
-    for _, free in layout.blocks:
-        effects.append(z[..., start : start + free])
+    groups = []
+    for free in layout.groups:
+        groups.append(z[..., start : start + free])
         start += free
-    end = layout.linear + len(layout.blocks)
-    return Parts(
-        z[..., : len(layout.law.parameters)], tuple(effects), z[..., layout.linear : end], z[..., end:]
-    )
+    end = layout.linear + len(layout.groups)
+    count = len(layout.blocks)
+    means, spreads, noise = z[..., : len(layout.law.parameters)], z[..., layout.linear : end], z[..., end:]
+    return Parts(means, tuple(groups[:count]), tuple(groups[count:]), spreads, noise)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from bayescale.errors import UserError
 from bayescale.laws import Law
+from bayescale.models.misfit import KNOTS, OWN, MisfitAxis
 from bayescale.models.spec import Model
 from bayescale.runs import conventions_of
 
@@ -26,6 +27,8 @@ Array = np.ndarray
 RESERVED = ("band", "group")
 GRADED = 0.5
 """Decades of compute below which noise is taken to be the same for all runs."""
+TOP = 0.3
+"""Part of the range of compute, on a log scale, whose runs make the reference point where there is a misfit."""
 
 
 class DesignError(UserError):
@@ -85,7 +88,7 @@ class Design:
     typical_flops : float
         Geometric mean of the rows' compute; NaN where it is not known.
     reference : dict of float
-        Geometric mean of each input.
+        Geometric mean of each input: over the runs, or with a misfit over the dearer ones.
     effects : tuple of Effects
     notes : tuple of str
         What was dropped from the pooling, and why.
@@ -137,6 +140,17 @@ class Design:
         varying = {name: x for name, x in known.items() if np.ptp(x) > 1e-9}
         # Compute and size say it all: tokens are their quotient.
         return {name: x for name, x in varying.items() if name != "tokens" or len(varying) == 1}
+
+    @cached_property
+    def misfit(self) -> tuple[MisfitAxis, ...]:
+        """Along which axes the law may be off inside the runs."""
+        if self.model.misfit is None:
+            return ()
+        return tuple(
+            MisfitAxis(name, float(np.ptp(x)), len(self.cells) if name in OWN else 1)
+            for name, x in self.axes.items()
+            if name in KNOTS
+        )
 
     def effects_of(self, parameter: str) -> tuple[Effects, ...]:
         return tuple(e for e in self.effects if e.parameter == parameter)
@@ -191,6 +205,10 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
     notes += said
     flops = _compute(runs)
     typical = float(np.exp(np.log(flops).mean()))
+    # A law that may be off far from the top of the runs is measured at the top.
+    central = np.ones(len(runs), dtype=bool)
+    if model.misfit is not None and np.isfinite(typical):
+        central = np.log(flops) >= np.log(flops).max() - TOP * np.ptp(np.log(flops))
     return Design(
         model=model,
         cells=cells,
@@ -201,7 +219,7 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         loss_se=se,
         decades=np.log10(flops / typical) if np.isfinite(typical) else np.zeros(len(runs)),
         typical_flops=typical,
-        reference={name: _typical(x) for name, x in inputs.items()},
+        reference={name: _typical(x[central]) for name, x in inputs.items()},
         effects=tuple(effects),
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -67,6 +67,32 @@ class Noise(BaseModel):
         return self
 
 
+class Misfit(BaseModel):
+    """How far the law may be off inside the runs, the further the cheaper and smaller they are (`models.misfit`).
+
+    The law is taken to hold at the dearest run and for the largest model, which is where forecasts start; below, the
+    log of the expected loss is the law's plus a smooth deviation with this standard deviation one decade below, 2.8
+    times it two decades below.
+
+    Attributes
+    ----------
+    flops : Range
+        A decade of compute below the dearest run; each cell has a deviation of its own, as recipes have.
+    params : Range
+        A decade of size below the largest model; one deviation for all cells, as laws have.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    flops: Prior = Range(0.001, 0.02)
+    params: Prior = Range(0.002, 0.006)
+
+    @model_validator(mode="after")
+    def _positive(self) -> Misfit:
+        self.flops.normal("positive")
+        self.params.normal("positive")
+        return self
+
+
 class Drift(BaseModel):
     """How fast losses leave the law beyond the fitted runs (`bayescale.inference.drift`).
 
@@ -95,7 +121,7 @@ class Drift(BaseModel):
 
 
 class Model(BaseModel):
-    """A law, its pooling, its priors, its noise and its drift.
+    """A law, its pooling, its priors, its noise, its misfit inside the runs and its drift beyond them.
 
     Attributes
     ----------
@@ -114,6 +140,8 @@ class Model(BaseModel):
     spread : dict
         A range for the standard deviation between groups, by parameter or ``parameter|factor``.
     noise : Noise
+    misfit : Misfit, optional
+        Without one, the law is exact inside the runs.
     drift : Drift
     """
 
@@ -127,6 +155,7 @@ class Model(BaseModel):
     priors: dict[str, Prior] = {}
     spread: dict[str, Prior] = {}
     noise: Noise = Noise()
+    misfit: Misfit | None = None
     drift: Drift = Drift()
 
     @model_validator(mode="after")
@@ -277,6 +306,15 @@ class Model(BaseModel):
                 "what the rows of one run share, where runs give several",
             )
         )
+        rows += [
+            (
+                f"misfit_{axis}",
+                getattr(self.misfit, axis).interval("positive", 0.9),
+                f"deviation of log loss from the law a decade of {axis} below the top of the runs",
+            )
+            for axis in ("flops", "params")
+            if self.misfit is not None
+        ]
         rows += [
             (
                 f"drift_{axis}",

@@ -83,7 +83,11 @@ def test_given_a_run_the_noise_is_the_conditional_t(halves: tuple[bs.Posterior, 
     measured = np.log(posterior.runs["loss"].to_numpy()[mine])
     residual = measured - np.log(np.asarray(posterior.model.definition.loss(values, inputs)))
     sigma, between, nu = (posterior.draws(n)[draw] for n in ("sigma", "sigma_run", "nu"))
-    joint = np.diag(np.full(len(mine) + 1, sigma**2)) + between**2
+    grown = posterior.draws("sigma_decade")[draw] ** np.append(
+        posterior.design.decades[mine],
+        np.log10(posterior.flops_of(late.iloc[:1]) / posterior.design.typical_flops),
+    )
+    joint = np.diag((sigma * grown) ** 2) + between**2
     # p(new | rows) = p(new, rows) / p(rows), on a grid of the new one.
     grid = np.linspace(-0.05, 0.05, 9)
     rows = stats.multivariate_t.logpdf(residual, np.zeros(len(mine)), joint[:-1, :-1], nu)

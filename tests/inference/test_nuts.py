@@ -151,7 +151,7 @@ def test_progress_is_told() -> None:
         progress=lambda *told: seen.append(told),
     )
     assert {chain for chain, *_ in seen} == {0, 1}
-    assert max(done for _, done, _, _ in seen) == 250 == seen[0][2]
+    assert max(done for _, done, _, _ in seen) == 250 == seen[0][2] == seen[-1][2]
 
 
 def test_a_near_miss_is_sampled_again_and_said_to_be() -> None:

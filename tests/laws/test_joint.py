@@ -81,8 +81,10 @@ def test_generalised_tends_to_a_product_and_to_the_larger_term() -> None:
 def test_generalised_is_sampled_at_the_runs_reference_point() -> None:
     for reference in (REFERENCE, SMALL):
         sampled = GENERAL.sampled(NATURAL, reference)
-        reducible = float(GENERAL.loss(NATURAL, reference)) - NATURAL["E"]
-        assert float(sampled["K"]) == pytest.approx(reducible)
+        whole = float(GENERAL.loss(NATURAL, reference))
+        reducible = whole - NATURAL["E"]
+        assert float(sampled["K"]) == pytest.approx(whole)
+        assert float(sampled["E"]) == pytest.approx(NATURAL["E"] / whole)
         share, p = float(sampled["rho"]), NATURAL["p"]
         at = {"params": np.array([1.0, 3, 0.2]), "tokens": np.array([1.0, 0.1, 40])}
         centred = (

@@ -41,14 +41,17 @@ def by_hand(z: np.ndarray, design) -> float:  # type: ignore[no-untyped-def]
             linked[effects.parameter][c] += (effects.basis @ u)[effects.levels.index(level)]
     at += len(design.effects)
     total += stats.norm.logpdf(z[at:]).sum()
-    (m1, s1), (m2, s2) = model.noise.sigma.normal("positive"), model.noise.nu.normal("positive")
-    sigma, nu = np.exp(m1 + s1 * z[at]), np.exp(m2 + s2 * z[at + 1])
+    names = ("sigma", "nu", "sigma_decade")
+    normals = [getattr(model.noise, name).normal("positive") for name in names]
+    sigma, nu, decade = (np.exp(m + s * x) for (m, s), x in zip(normals, z[at:], strict=True))
+    flops = 6 * design.inputs["params"] * design.inputs["tokens"]
+    decades = np.log10(flops) - np.log10(flops).mean()
     alpha, beta = np.exp(linked["alpha"]), np.exp(linked["beta"])
     n0, d0 = design.reference["params"], design.reference["tokens"]
     for i, c in enumerate(design.cell):
         size = np.exp(linked["A"][c]) * (design.inputs["params"][i] / n0) ** -alpha[c]
         data = np.exp(linked["B"][c]) * (design.inputs["tokens"][i] / d0) ** -beta[c]
-        scale = np.hypot(sigma, design.loss_se[i] / design.loss[i])
+        scale = np.hypot(sigma * decade ** decades[i], design.loss_se[i] / design.loss[i])
         total += stats.t.logpdf(
             np.log(design.loss[i]), nu, np.log(np.exp(linked["E"][c]) + size + data), scale
         )

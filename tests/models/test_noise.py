@@ -22,7 +22,7 @@ def covariance(scale: np.ndarray, between: float, mine: np.ndarray) -> np.ndarra
 def test_the_rows_of_a_run_are_one_multivariate_t() -> None:
     rng = np.random.default_rng(0)
     residual, scale = rng.normal(scale=0.02, size=6), rng.uniform(0.002, 0.01, 6)
-    ours = log_student_t_by_run(residual, scale, 4.5, 0.013, RUN, ROWS)
+    ours = log_student_t_by_run(residual, scale, np.ones(6), 4.5, 0.013, RUN, ROWS)
     for run in range(3):
         mine = np.flatnonzero(run == RUN)
         exact = stats.multivariate_t.logpdf(
@@ -31,9 +31,23 @@ def test_the_rows_of_a_run_are_one_multivariate_t() -> None:
         assert float(ours[run]) == pytest.approx(exact, abs=1e-10)
 
 
+def test_rows_that_do_not_count_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    residual, scale = rng.normal(scale=0.02, size=6), rng.uniform(0.002, 0.01, 6)
+    kept = (RUN != 1) & (np.arange(6) != np.flatnonzero(RUN == 0)[0])
+    ours = log_student_t_by_run(
+        residual, scale, kept.astype(float), 4.5, 0.013, RUN, np.bincount(RUN, weights=kept)
+    )
+    without = log_student_t_by_run(
+        residual[kept], scale[kept], np.ones(kept.sum()), 4.5, 0.013, RUN[kept], np.bincount(RUN[kept])
+    )
+    assert np.asarray(ours) == pytest.approx(np.asarray(without), abs=1e-10)
+    assert float(ours[1]) == pytest.approx(0.0, abs=1e-12)
+
+
 def test_without_an_effect_and_with_one_row_each_it_is_the_plain_t() -> None:
     residual, scale = np.array([0.01, -0.02]), np.array([0.005, 0.004])
-    by_run = log_student_t_by_run(residual, scale, 7.0, 0.0, np.array([0, 1]), np.ones(2))
+    by_run = log_student_t_by_run(residual, scale, np.ones(2), 7.0, 0.0, np.array([0, 1]), np.ones(2))
     assert np.asarray(by_run) == pytest.approx(np.asarray(log_student_t(residual, scale, 7.0)), abs=1e-12)
 
 
@@ -68,7 +82,7 @@ def test_rows_that_share_a_run_id_are_scored_together_and_said_to_be(curves: pd.
     design = make_design(Model.of_law("chinchilla"), curves)
     assert design.several and any("192 rows come from 16 runs" in note for note in design.notes)
     layout, data = layout_of(design), data_of(design)
-    assert layout.size == 8
+    assert layout.size == 9
     z = np.random.default_rng(2).normal(scale=0.3, size=layout.size)
     noise = {name: float(x) for name, x in noise_of(z, layout, data).items()}
     residual = np.log(design.loss) - np.log(np.asarray(expected_loss(z, layout, data)))
@@ -76,13 +90,14 @@ def test_rows_that_share_a_run_id_are_scored_together_and_said_to_be(curves: pd.
     assert ours.shape == (16,)
     for run in (0, 15):
         mine = np.flatnonzero(design.run == run)
-        matrix = covariance(np.full(len(residual), noise["sigma"]), noise["sigma_run"], mine)
+        scale = noise["sigma"] * noise["sigma_decade"] ** design.decades
+        matrix = covariance(scale, noise["sigma_run"], mine)
         exact = stats.multivariate_t.logpdf(residual[mine], np.zeros(12), matrix, noise["nu"])
         assert ours[run] == pytest.approx(exact, rel=1e-9)
 
 
 def test_rows_without_an_id_are_runs_of_their_own(curves: pd.DataFrame) -> None:
     alone = make_design(Model.of_law("chinchilla"), curves.assign(run_id=None))
-    assert not alone.several and layout_of(alone).noise == ("sigma", "nu")
+    assert not alone.several and layout_of(alone).noise == ("sigma", "nu", "sigma_decade")
     some = curves.assign(run_id=curves["run_id"].where(curves["run_id"] == "run-3"))
     assert len(np.unique(make_design(Model.of_law("chinchilla"), some).run)) == 192 - 11

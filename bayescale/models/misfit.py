@@ -1,0 +1,79 @@
+"""The law's misfit inside the runs: a smooth deviation that vanishes where the runs end.
+
+Every law is a little wrong, and small runs are where it is most: too small for the schedule, the batch or the
+asymptote. Fitted as if it were exact, it bends to them, and forecasts of larger runs inherit the bend, with bands that
+are far too sure. So the log of the expected loss is the law's plus, for each axis (compute, size), an integrated random
+walk that starts at the top of the runs and goes down,
+
+    misfit(d) ~ Gaussian process,   cov(d, d') = s^2 min^2 (3 max - min) / (2 ln(10)^3),
+
+min and max those of d and d', the distances below the largest fitted value in e-folds, and s the standard deviation one
+decade below. Value and slope are zero at the top: there the law itself is what the runs say, and cheap runs say less
+about it the further they are. s is learned. Each cell has its own deviation in compute, since recipes go wrong in
+their own ways, and all share one in size, which is the law's.
+
+The process is taken at a few knots and interpolated as Gaussian processes are, which gives a short linear basis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+KNOTS = {"flops": 4, "params": 3}
+"""An integrated random walk is so smooth that more add nothing that runs could show."""
+
+OWN = frozenset({"flops"})
+"""Axes in which every cell has its own deviation."""
+
+
+@dataclass(frozen=True, eq=False)
+class MisfitAxis:
+    """The misfit along one axis of a design.
+
+    Attributes
+    ----------
+    axis : str
+        ``flops`` or ``params``.
+    reach : float
+        Distance from the top of the runs to their bottom, in e-folds.
+    cells : int
+        How many deviations there are: one a cell, or one.
+    """
+
+    axis: str
+    reach: float
+    cells: int
+
+    @property
+    def knots(self) -> int:
+        return KNOTS[self.axis]
+
+    @property
+    def free(self) -> int:
+        """How many coordinates it has, each standard normal for s = 1."""
+        return self.cells * self.knots
+
+    def basis(self, distance: Array) -> Array:
+        """What the coordinates of one deviation come to at distances below the top, shape (points, knots)."""
+        at = np.linspace(0.0, self.reach, self.knots + 1)[1:]
+        values, vectors = np.linalg.eigh(_covariance(at, at))
+        # A fixed sign makes the basis, and so the draws of a seed, the same on every machine.
+        vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(len(at))])
+        return np.asarray(_covariance(np.clip(distance, 0.0, self.reach), at) @ (vectors / np.sqrt(values)))
+
+    def rows(self, distance: Array, cell: Array) -> Array:
+        """The same for rows in cells, shape (rows, free): the coordinates of cells one after the other."""
+        basis = self.basis(distance)
+        if self.cells == 1:
+            return basis
+        own = np.arange(self.cells) == cell[:, None]
+        return np.asarray((own[:, :, None] * basis[:, None, :]).reshape(len(cell), self.free))
+
+
+def _covariance(a: Array, b: Array) -> Array:
+    low, high = np.minimum.outer(a, b), np.maximum.outer(a, b)
+    return np.asarray(low**2 * (3 * high - low) / (2 * np.log(10) ** 3))

@@ -1,0 +1,74 @@
+"""The law's misfit inside the runs."""
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bayescale.models import Model, make_design
+from bayescale.models.density import data_of, expected_loss, layout_of, log_density, misfit_rows, split
+from bayescale.models.misfit import MisfitAxis
+
+
+def test_it_is_an_integrated_random_walk_from_the_top() -> None:
+    axis = MisfitAxis("flops", reach=6.0, cells=1)
+    distance = np.linspace(0, 6, 25)
+    low, high = np.minimum.outer(distance, distance), np.maximum.outer(distance, distance)
+    wanted = low**2 * (3 * high - low) / (2 * np.log(10) ** 3)
+    basis = axis.basis(distance)
+    # Four knots of it are nearly all of it.
+    assert basis @ basis.T == pytest.approx(wanted, abs=0.003 * wanted.max())
+    assert not basis[0].any()
+    one = axis.basis(np.array([np.log(10)]))
+    assert (one @ one.T).item() == pytest.approx(1.0, rel=0.02)
+
+
+def test_cells_have_their_own_in_compute_and_share_one_in_size(runs: pd.DataFrame) -> None:
+    design = make_design(Model.load("generalised"), runs)
+    flops, params = design.misfit
+    assert (flops.axis, flops.cells, params.axis, params.cells) == ("flops", len(design.cells), "params", 1)
+    rows = misfit_rows(design, np.ones(len(runs), dtype=bool))
+    assert rows.shape == (len(runs), flops.free + params.free)
+    own = rows[:, : flops.free].reshape(len(runs), flops.cells, flops.knots)
+    other = np.arange(flops.cells) != design.cell[:, None]
+    assert not own[other].any() and own[~other].any()
+
+
+def test_it_moves_the_loss_and_has_its_prior(runs: pd.DataFrame) -> None:
+    design = make_design(Model.load("generalised"), runs)
+    layout, data = layout_of(design), data_of(design)
+    z = np.random.default_rng(0).normal(scale=0.3, size=layout.size)
+    at = slice(layout.linear - sum(layout.misfit), layout.linear)
+    exact = z.copy()
+    exact[at] = 0
+    loss, law = (np.asarray(expected_loss(jnp.asarray(v), layout, data)) for v in (z, exact))
+    rows = misfit_rows(design, np.ones(len(runs), dtype=bool))
+    assert np.log(loss / law) == pytest.approx(rows @ z[at])
+
+    without = make_design(Model.load("generalised").model_copy(update={"misfit": None}), runs)
+    # Where the coordinates are zero, the two models differ by the misfit's prior alone.
+    shorter = np.concatenate([exact[: at.start], np.delete(exact[at.stop :], [10, 11])])
+    assert len(shorter) == layout_of(without).size
+    spreads = split(exact, layout).spreads[-2:]
+    normals = [getattr(design.model.misfit, axis).normal("positive") for axis in ("flops", "params")]
+    prior = sum(
+        stats.norm.logpdf(s) - stats.norm.logpdf(0) - free * (m + sd * s)
+        for s, (m, sd), free in zip(spreads, normals, layout.misfit, strict=True)
+    )
+    # The reference point, and with it what the other coordinates stand for, is another without a misfit.
+    there = data_of(without) | {"reference": data["reference"]}
+    difference = float(log_density(jnp.asarray(exact), layout, data)) - float(
+        log_density(jnp.asarray(shorter), layout_of(without), there)
+    )
+    assert difference == pytest.approx(prior, rel=1e-9)
+
+
+def test_a_fold_puts_the_top_where_its_own_runs_end(runs: pd.DataFrame) -> None:
+    design = make_design(Model.load("generalised"), runs)
+    flops = design.axes["flops"]
+    kept = flops < np.median(flops)
+    rows = misfit_rows(design, kept)[:, : design.misfit[0].free]
+    beyond = flops >= flops[kept].max()
+    assert not rows[beyond].any()
+    assert rows[flops < flops[kept].max() - 0.5].any(axis=1).all()
