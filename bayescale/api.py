@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayescale import decide as deciding
 from bayescale import forecast
+from bayescale.bundled import DEFAULT_MODEL
 from bayescale.inference import Settings
 from bayescale.inference.nuts import Progress
 from bayescale.models import Model
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from bayescale.decide import Allocation, Decision, IsoFlopCheck, Verdict
     from bayescale.forecast.compare import Comparison
 
-DEFAULT_MODEL = "chinchilla"
 
 
 class Posterior(PosteriorData):

@@ -18,7 +18,7 @@ from bayescale.models.density import data_of, layout_of, noise_of
 from bayescale.models.design import Design
 from bayescale.models.noise import row_scale
 
-LEFT_OUT = (0.15, 0.3, 0.45)
+LEFT_OUT = (0.15, 0.3)
 """Top parts of an axis that folds leave out, in shares of its range."""
 
 LEAST = 0.3

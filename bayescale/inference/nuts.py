@@ -30,9 +30,6 @@ TUNING = 0.3
 """Share of the warm-up that tunes the steps, once to learn the coordinates and once in them: equal, so that one
 compilation serves both."""
 
-DENSE = 60
-"""Coordinates up to which the mass matrix is dense."""
-
 POINTS = 200
 """Draws that the coordinates are learned from."""
 
@@ -109,17 +106,15 @@ def _kernel(layout: Layout, warmup: int, target_accept: float, max_tree_depth: i
         potential_fn_gen=lambda data, whitening: _potential(layout, data, whitening), algo="NUTS"
     )
 
-    # What curved ridges leave of correlation a dense matrix takes up, where a warm-up's first windows can tell one.
-    dense = layout.size <= DENSE
-
     @jax.jit
     def begin(x: Any, key: Any, *arguments: Any) -> Any:
         return init(
             x,
             warmup,
             step_size=0.5,
-            inverse_mass_matrix=jnp.eye(layout.size) if dense else jnp.ones(layout.size),
-            dense_mass=dense,
+            # Correlations are in the coordinates already (`whitening.mixed`).
+            inverse_mass_matrix=jnp.ones(layout.size),
+            dense_mass=False,
             target_accept_prob=target_accept,
             max_tree_depth=max_tree_depth,
             rng_key=key,

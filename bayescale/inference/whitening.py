@@ -32,6 +32,7 @@ from bayescale.models.density import (
     log_likelihood,
     log_spreads,
     noise_of,
+    population,
 )
 from bayescale.models.noise import row_scale
 
@@ -56,6 +57,7 @@ def whitening_at(points: np.ndarray, layout: Layout, data: Data) -> Whitening:
     ----------
     points : ndarray, shape (points, size)
     """
+    points = np.asarray(_straight_all(jnp.asarray(points), layout, data))
     found = {name: np.asarray(x) for name, x in _likelihood_at(jnp.asarray(points), layout, data).items()}
     # A point where the law overflows says nothing.
     good = np.logical_and.reduce(
@@ -73,6 +75,23 @@ def whitening_at(points: np.ndarray, layout: Layout, data: Data) -> Whitening:
         "centre": noise.mean(axis=0),
         "mix": np.eye(layout.size),
     }
+
+
+def _straight(z: Array, layout: Layout, data: Data, way: float = 1.0) -> Array:
+    """The law's own straightening of ridges (`Law.straight`), for the population; -1 takes it back. Volume is kept."""
+    if layout.law.straight is None:
+        return z
+    z, names = jnp.asarray(z), layout.law.parameter_names
+    linked = dict(zip(names, population(z, layout, data), strict=True))
+    for name, shift in layout.law.straight(linked).items():
+        at = names.index(name)
+        z = z.at[at].add(way * shift / data["sd"][at])
+    return z
+
+
+@partial(jax.jit, static_argnums=1)
+def _straight_all(z: Array, layout: Layout, data: Data) -> Array:
+    return jax.vmap(lambda one: _straight(one, layout, data))(z)
 
 
 def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Whitening:
@@ -107,10 +126,11 @@ def _likelihood_at_one(mode: Array, layout: Layout, data: Data) -> Whitening:
     theta, rest = mode[:linear], mode[linear:]
 
     def log_expected(theta: Array) -> Array:
-        return jnp.log(expected_loss(jnp.concatenate([theta, rest]), layout, data))
+        z = _straight(jnp.concatenate([theta, rest]), layout, data, -1)
+        return jnp.log(expected_loss(z, layout, data))
 
     def score(theta: Array, noise: Array) -> Array:
-        z = jnp.concatenate([theta, rest[: len(layout.groups)], noise])
+        z = _straight(jnp.concatenate([theta, rest[: len(layout.groups)], noise]), layout, data, -1)
         return jnp.sum(log_likelihood(z, layout, data))
 
     noise = noise_of(mode, layout, data)
@@ -147,12 +167,14 @@ def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[
     root, mean = _given(spreads, noise, layout, data, whitening)
     theta = mean + jax.scipy.linalg.solve_triangular(root, w, lower=True, trans=1)
     # The mix takes the same volume everywhere.
-    return jnp.concatenate([theta, spreads, noise]), -jnp.sum(jnp.log(jnp.diagonal(root)))
+    z = _straight(jnp.concatenate([theta, spreads, noise]), layout, data, -1)
+    return z, -jnp.sum(jnp.log(jnp.diagonal(root)))
 
 
 def whiten(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
     """From z to white coordinates."""
     linear, blocks = layout.linear, len(layout.groups)
+    z = _straight(z, layout, data)
     spreads, noise = z[linear : linear + blocks], z[linear + blocks :]
     root, mean = _given(spreads, noise, layout, data, whitening)
     white = (noise - whitening["centre"]) / whitening["scale"]

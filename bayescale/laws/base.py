@@ -221,6 +221,9 @@ class Law:
     may_be_zero : frozenset of str
         Inputs that may be zero in some runs (not in all: their reference point is that of the runs that have
         some), such as the tokens of a datastore. The loss and its gradient in the parameters are finite there.
+    straight : callable, optional
+        ``(linked) -> {parameter: shift}``: parameters on their link scale in, and out what to add to some of them for
+        ridges to run straight, for the sampler. A shift depends on parameters that are not shifted themselves.
     """
 
     name: str
@@ -235,6 +238,7 @@ class Law:
     validity: str = ""
     optimum: Optimum | None = None
     may_be_zero: frozenset[str] = frozenset()
+    straight: Callable[[Values], dict[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         names = self.parameter_names

@@ -109,9 +109,9 @@ class Drift(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-    flops: Prior = Range(0.002, 0.025)
-    params: Prior = Range(0.002, 0.025)
-    tokens: Prior = Range(0.002, 0.025)
+    flops: Prior = Range(0.003, 0.016)
+    params: Prior = Range(0.003, 0.016)
+    tokens: Prior = Range(0.003, 0.016)
 
     @model_validator(mode="after")
     def _positive(self) -> Drift:

@@ -108,7 +108,7 @@ def test_recovers_the_truth(posterior: bs.Posterior) -> None:
 def test_intervals_cover_the_truth_over_many_tables() -> None:
     inside = {0.5: [], 0.9: []}  # type: dict[float, list[float]]
     for seed in range(20):
-        fitted = bs.fit(simulate(np.geomspace(3e10, 3e12, 5), seed=100 + seed), seed=seed)
+        fitted = bs.fit(simulate(np.geomspace(3e10, 3e12, 5), seed=100 + seed), "chinchilla", seed=seed)
         cells = [tuple(row) for row in fitted.design.cells.itertuples(index=False)]
         for name in ("E", "alpha", "beta"):
             below = (fitted.draws(name) < [TRUTH[cell][name] for cell in cells]).mean(axis=0)

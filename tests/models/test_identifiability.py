@@ -53,7 +53,7 @@ def test_an_unused_parameter_is_named_whatever_the_law() -> None:
 def test_it_is_said_before_sampling_and_kept() -> None:
     short = Settings(chains=1, warmup=50, draws=50)
     with pytest.warns(DesignWarning, match="beta will repeat its prior"):
-        posterior = bs.fit(table(SIZES, np.full(12, 1e10)), seed=0, settings=short)
+        posterior = bs.fit(table(SIZES, np.full(12, 1e10)), "chinchilla", seed=0, settings=short)
     assert any("beta will repeat its prior" in note for note in posterior.provenance["notes"])
 
 

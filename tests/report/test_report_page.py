@@ -168,7 +168,7 @@ def test_labels_are_data_and_never_markup(tmp_path):
     names = {"gpt": EVIL, "llama": r'_$\frac{1}{0}$ "&\u4e2d'}
     runs["architecture"] = runs["architecture"].map(names)
     runs.attrs = {"source": f"{EVIL}.csv"}
-    posterior = bs.fit(runs, seed=0, settings=SHORT, progress=silent, command=EVIL)
+    posterior = bs.fit(runs, "chinchilla", seed=0, settings=SHORT, progress=silent, command=EVIL)
     decision = bs.Decision(
         question=EVIL,
         target_loss=2.0,
@@ -227,7 +227,7 @@ def test_table_without_groups_and_with_oddities(tmp_path):
     runs = runs.drop(columns=["architecture"])
     runs.attrs = {"conventions": {"params": "non-embedding", "loss": "nats/token"}}
     runs["colour"] = "blue"
-    posterior = bs.fit(runs, seed=0, settings=SHORT, progress=silent)
+    posterior = bs.fit(runs, "chinchilla", seed=0, settings=SHORT, progress=silent)
     page = Page(write_report(posterior, tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "one value for all runs" in page.text
     assert "colour" in page.text
