@@ -21,6 +21,7 @@ _HOME = {
     "Model": "bayescale.models",
     "Posterior": "bayescale.api",
     "Settings": "bayescale.inference",
+    "backtest": "bayescale.api",
     "check_runs": "bayescale.runs",
     "compare": "bayescale.api",
     "fit": "bayescale.api",

@@ -19,8 +19,8 @@ from bayescale.runs import read_runs
 
 if TYPE_CHECKING:
     from bayescale.decide import Allocation, Decision, IsoFlopCheck, Verdict
+    from bayescale.forecast.backtest import Backtest
     from bayescale.forecast.compare import Comparison
-
 
 
 class Posterior(PosteriorData):
@@ -172,6 +172,66 @@ def compare(
         if announce is not None:
             announce(f"{model.name}: health {found[model.name].health().verdict}")
     return compare_posteriors(found, held)
+
+
+def backtest(
+    runs: pd.DataFrame | str | Path,
+    models: Sequence[str | Path | Model] = (DEFAULT_MODEL,),
+    split: str = "split",
+    above: float | None = None,
+    rolling: int | None = None,
+    seed: int = 0,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
+    baselines: bool = True,
+) -> Backtest:
+    """Fit the cheaper runs, forecast the dearer ones, compare; see `bayescale.forecast.backtest.Backtest`.
+
+    Parameters
+    ----------
+    runs : DataFrame or path
+        A runs table; a path is read and checked.
+    models : sequence of str, path or Model
+        Every one is fitted to every fold; with none, the baselines alone are scored.
+    split, above, rolling
+        What is held out: rows that say ``holdout`` in a column; those above so many FLOPs; or the last so many budgets,
+        each forecast from what cost less. See `bayescale.forecast.backtest_folds.make_folds`.
+    seed, settings, progress
+        Of every fit; see `fit`.
+    announce : callable, optional
+        Told what is being done, a line at a time.
+    baselines : bool
+        Whether the last point and the usual practice (Huber fits, resampled) are scored beside the models.
+
+    Raises
+    ------
+    BacktestError
+        Nothing is held out or left to fit, a fold has too few runs, losses are missing, or two models have one name.
+    CompareError
+        A law that cannot be fitted to every row.
+    """
+    from bayescale.forecast.backtest import BacktestError, backtest_folds
+    from bayescale.forecast.backtest_folds import make_folds
+    from bayescale.forecast.compare import check_same_rows
+
+    chosen = [Model.load(model) for model in models]
+    names = [model.name for model in chosen]
+    if len(set(names)) < len(names) or not (names or baselines):
+        raise BacktestError(f"a backtest needs different models: got {', '.join(names) or 'none'}")
+    if not isinstance(runs, pd.DataFrame):
+        inputs = dict.fromkeys(column for model in chosen for column in model.definition.inputs)
+        runs = read_runs(runs, inputs=tuple(inputs))
+    folds = make_folds(runs, split, above, rolling)
+    check_same_rows(runs, chosen)
+    return backtest_folds(
+        folds,
+        chosen,
+        lambda table, model: fit(table, model, seed, settings, progress),
+        seed,
+        baselines,
+        announce,
+    )
 
 
 def load(path: str | Path) -> Posterior:

@@ -69,6 +69,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "Precision": ("kumar", "kumar-post"),
     "Mixtures of domains": ("mixture-1-2", "mixture-joint-1-2", "mixing-1-2"),
     "Training: steps and schedules": ("kaplan-steps", "tissue"),
+    "A world with a known truth": ("plrf",),
     "Context, transfer, retrieval, ensembles": (
         "kaplan-position",
         "xiong",

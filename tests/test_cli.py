@@ -86,6 +86,8 @@ def test_fit_writes_a_posterior_and_its_figures_as_json(folder: Path) -> None:
     done = bayescale(
         "fit",
         folder / "runs.csv",
+        "--model",
+        "chinchilla",
         "--out",
         folder / "new.nc",
         "--where",
@@ -110,6 +112,8 @@ def test_a_fit_that_fails_its_gate_is_saved_and_ends_with_one(folder: Path) -> N
     done = bayescale(
         "fit",
         folder / "runs.csv",
+        "--model",
+        "chinchilla",
         "--out",
         folder / "bad.nc",
         "--chains",

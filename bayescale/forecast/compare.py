@@ -17,14 +17,12 @@ import pandas as pd
 
 from bayescale.errors import UserError
 from bayescale.forecast.held_out import MASSES, HeldOut, held_out
-from bayescale.forecast.predict import predict
+from bayescale.forecast.scores import crps, predicted_quantiles
 from bayescale.forecast.split_slopes import SplitSlopes, split_slopes
 from bayescale.models import Model
 from bayescale.numerals import percent, significant
 from bayescale.posterior import PosteriorData
 
-GRID = tuple(round(0.01 * i, 2) for i in range(1, 100))
-"""Quantiles that the CRPS is read from."""
 NEGLIGIBLE = 4.0
 """A smaller difference in elpd says nothing, whatever its standard error (Sivula et al. 2020, arXiv:2008.10296)."""
 TELLING, CLEAR = 2.0, 4.0
@@ -239,25 +237,13 @@ def _leave_one_out(posteriors: Mapping[str, PosteriorData]) -> pd.DataFrame:
     return rows.assign(pareto_k_bad=pd.Series(bad, dtype="Int64"))
 
 
-def crps(posterior: PosteriorData, runs: pd.DataFrame) -> np.ndarray:
-    """Continuous ranked probability score of each run's loss, in the unit of the loss; lower is better.
-
-    Twice the mean pinball loss over the quantiles .01 to .99 (Laio & Tamea 2007, eq. 5). Not from the draws
-    themselves: the exponential of Student-t noise has no mean, so that their mean distance has none either.
-    """
-    quantiles = predict(posterior, runs, of="run", quantiles=GRID)[[f"q{p:g}" for p in GRID]].to_numpy(float)
-    error = runs["loss"].to_numpy(float)[:, None] - quantiles
-    levels = np.array(GRID)
-    return 2 * np.maximum(levels * error, (levels - 1) * error).mean(axis=1)
-
-
 def _forecasts(
     posteriors: Mapping[str, PosteriorData], records: Mapping[str, HeldOut], sound: Sequence[str]
 ) -> pd.DataFrame:
     rows, scores = {}, {}
     for name, record in records.items():
         off = record.quantile(0.5) / record.measured - 1
-        scores[name] = crps(posteriors[name], record.runs)
+        scores[name] = crps(predicted_quantiles(posteriors[name], record.runs), record.measured)
         rows[name] = {
             "error": float(np.abs(off).mean()),
             "bias": float(off.mean()),

@@ -10,7 +10,7 @@ from bayescale.backend import relieve
 from bayescale.inference.drift import drift_draws
 from bayescale.inference.folds import Fold, run_folds
 from bayescale.inference.health import Health, check_health
-from bayescale.inference.nuts import Draws, Progress, Settings, sample
+from bayescale.inference.nuts import CURVED, STRAIGHT, Draws, Progress, Settings, sample
 from bayescale.inference.quantities import Quantities, quantities
 from bayescale.inference.start import find_start
 from bayescale.models.density import data_of, layout_of
@@ -18,6 +18,9 @@ from bayescale.models.design import Design
 
 NEARLY = {"R-hat": 1.05, "divergences": 40.0, "tree depth": 40.0}
 """A fit below these, with E-BFMI in order, fails by a corner or a shortage that smaller steps and more draws mend."""
+
+SURE = 0.99
+"""Acceptance that steps are made smaller up to."""
 
 LOOK = 2000
 """Fewer draws than this were asked for to have a quick look, and are left at that: not sampled again, and no folds."""
@@ -38,8 +41,8 @@ class Fit:
 def fit_design(design: Design, seed: int, settings: Settings, progress: Progress | None = None) -> Fit:
     """Sample the posterior of a design by NUTS and check it.
 
-    Where the health gate is missed by little, it is sampled once more, with steps a fifth as far from sure acceptance
-    and twice the draws; a note says so.
+    Where the health gate is missed by little, it is sampled once more, with smaller steps and twice
+    the draws; a note says so.
     """
     relieve()
     fit = _sampled(design, seed, settings, progress)
@@ -77,17 +80,22 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
         health = check_health(named.posterior, draws.stats, settings.max_tree_depth, labels=labels)
         return Fit(draws, named, health, settings)
 
+    target = settings.target_accept or (CURVED if layout.misfit else STRAIGHT)
+    settings = replace(settings, target_accept=target)
     first = attempt(settings)
     short = settings.chains * settings.draws < LOOK
     if first.health.passed or short or not settings.again or not _nearly(first.health):
         return first
     careful = replace(
-        settings, target_accept=1 - (1 - settings.target_accept) / 5, draws=2 * settings.draws, again=False
+        settings,
+        target_accept=max(target, min(1 - (1 - target) / 5, SURE)),
+        draws=2 * settings.draws,
+        again=False,
     )
     missed = ", ".join(f"{c.name} {c.value:.4g}" for c in first.health.checks if c.verdict != "PASS")
     note = (
-        f"sampled again with target_accept {careful.target_accept:.2g} and {careful.draws} draws a chain: at "
-        f"{settings.target_accept:.2g} and {settings.draws} the health gate was missed by {missed}"
+        f"sampled again with target_accept {careful.target_accept:.3g} and {careful.draws} draws a chain: at "
+        f"{target:.2g} and {settings.draws} the health gate was missed by {missed}"
     )
     return replace(attempt(careful), notes=(note,))
 

@@ -30,6 +30,9 @@ TUNING = 0.3
 """Share of the warm-up that tunes the steps, once to learn the coordinates and once in them: equal, so that one
 compilation serves both."""
 
+STRAIGHT, CURVED = 0.95, 0.98
+"""Mean acceptance that steps are tuned to where nobody says otherwise: with a misfit ridges are longer, and bend."""
+
 POINTS = 200
 """Draws that the coordinates are learned from."""
 
@@ -45,8 +48,9 @@ class Settings:
     ----------
     chains, warmup, draws : int
         `warmup` and `draws` are per chain, and rounded up to a multiple of 50; a warm-up takes at least 200.
-    target_accept : float
-        Mean acceptance that the step size is tuned to; nearer one, smaller steps.
+    target_accept : float, optional
+        Mean acceptance that the step size is tuned to; nearer one, smaller steps. 0.95 where absent, 0.98 for a model
+        with a misfit.
     max_tree_depth : int
         A trajectory has at most ``2**max_tree_depth - 1`` leapfrog steps.
     again : bool
@@ -59,7 +63,7 @@ class Settings:
     chains: int = 4
     warmup: int = 1000
     draws: int = 1000
-    target_accept: float = 0.95
+    target_accept: float | None = None
     max_tree_depth: int = 10
     again: bool = True
     folds: bool = True
@@ -68,7 +72,7 @@ class Settings:
         for name in ("chains", "warmup", "draws", "max_tree_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1: got {getattr(self, name)}")
-        if not 0.5 <= self.target_accept < 1:
+        if self.target_accept is not None and not 0.5 <= self.target_accept < 1:
             raise ValueError(f"target_accept lies between 0.5 and 1: got {self.target_accept}")
 
 
@@ -237,7 +241,8 @@ def _stage(
     progress: Progress | None,
 ) -> Draws:
     """Tune every chain's steps in the given coordinates, then draw."""
-    begin, advance = _kernel(layout, tuning, settings.target_accept, settings.max_tree_depth)
+    target = settings.target_accept or (CURVED if layout.misfit else STRAIGHT)
+    begin, advance = _kernel(layout, tuning, target, settings.max_tree_depth)
 
     def chain(index: int) -> dict[str, np.ndarray]:
         state = begin(starts[index], keys[index], data, whitening)

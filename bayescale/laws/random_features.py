@@ -18,7 +18,6 @@ Written in `jax.numpy`, differentiable and mapped by `jax.vmap` in every argumen
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -53,7 +52,7 @@ class Accuracy(NamedTuple):
 
 FINE = Accuracy()
 """For curves: relative errors of some 1e-8."""
-COARSE = Accuracy(exact=12, panels=5, points=8, contour=12, newton=4)
+COARSE = Accuracy(exact=8, panels=6, points=6, contour=10, newton=3)
 """For a law that is fitted, evaluated a hundred thousand times: relative errors of some 1e-5."""
 
 BEYOND = 30.0
@@ -88,7 +87,7 @@ def modes(alpha: Array, beta: Array, d: Array, v: Array | None = None, accuracy:
     """The nodes for a problem; `v` of None is infinite, which needs 2 alpha > 1."""
     unit, share = np.polynomial.legendre.leggauss(accuracy.points)
     infinite = v is None
-    last = BEYOND * d if infinite else v + 0.5
+    last = BEYOND * d if v is None else v + 0.5
     low, high = np.log(accuracy.exact + 0.5), jnp.log(last)
     step = (high - low) / accuracy.panels
     log_j = low + step * (np.arange(accuracy.panels)[:, None] + (unit + 1) / 2).ravel()
@@ -113,17 +112,22 @@ def total(spectrum: Modes, target: bool = False) -> Array:
 
 def _sums(spectrum: Modes, w: Array) -> tuple[Array, Array, Array]:
     """sum t / (t - w), its derivative in w, and sum t b^2 / (t - w), at one w off the spectrum."""
-    inverse = 1 / (spectrum.t - w)
+    inverse = _inverse(spectrum.t - w)
     part = spectrum.weight * inverse
     bulk, slope = (part * spectrum.t).sum(), (part * inverse * spectrum.t).sum()
     target = (part * spectrum.target).sum()
     if spectrum.infinite:
         k = np.arange(SERIES)
-        powers = jnp.cumprod(jnp.full(SERIES, 1 / w))
+        powers = jnp.cumprod(jnp.full(SERIES, _inverse(w)))
         rest = -powers * _beyond(spectrum, 2 * spectrum.alpha * (k + 1))
-        bulk, slope = bulk + rest.sum(), slope - (rest * (k + 1)).sum() / w
+        bulk, slope = bulk + rest.sum(), slope - (rest * (k + 1)).sum() * _inverse(w)
         target = target - (powers * _beyond(spectrum, 2 * spectrum.alpha * (k + 1) + 2 * spectrum.beta)).sum()
     return bulk, slope, target
+
+
+def _inverse(z: Array) -> Array:
+    """1 / z of a complex z that is no extreme; division guards against those, and takes far longer to compile."""
+    return jnp.conj(z) / (z.real**2 + z.imag**2)
 
 
 def _beyond(spectrum: Modes, power: Array) -> Array:
@@ -147,56 +151,66 @@ def floor_point(spectrum: Modes, d: Array, steps: int = 40) -> Array:
 
 def _real(spectrum: Modes, d: Array, z: Array, steps: int) -> Array:
     """w at a real z <= 0."""
+    # z(w) is concave and rises: from the left Newton's method never passes the root, and |w| = |z| / m <= |z| + tr / d.
+    still, size, at = _frozen(spectrum, d, z)
+    start = at - total(still) / size
+    found = jax.lax.fori_loop(0, steps, lambda _, w: _newton(still, size, w, at)[0], start)
+    return _newton(spectrum, d, found, z)[0]
 
-    def step(_: int, w: Array) -> Array:
-        bulk, slope, _target = _sums(spectrum, w)
-        # z(w) is concave and rises: from the left Newton's method never passes the root.
-        return w - (w * (1 - bulk / d) - z) / (1 - bulk / d - w * slope / d)
 
-    # m < 1 and m + |z| / t ... give |w| <= |z| + tr / d, which is left of the root.
-    found = jax.lax.stop_gradient(jax.lax.fori_loop(0, steps, step, z - total(spectrum) / d))
-    return step(0, found)
+def _newton(spectrum: Modes, d: Array, w: Array, z: Array) -> tuple[Array, Array]:
+    """One step towards z(w) = z, and dz/dw."""
+    bulk, slope, _ = _sums(spectrum, w)
+    rise = 1 - bulk / d - w * slope / d
+    return w - (w * (1 - bulk / d) - z) * _inverse(rise), rise
+
+
+def _frozen(spectrum: Modes, d: Array, z: Array) -> tuple[Modes, Array, Array]:
+    """The same as constants: roots are found with these, and only their last step is differentiated."""
+    names = [name for name in Modes._fields if name != "infinite"]
+    still = spectrum._replace(**{name: jax.lax.stop_gradient(getattr(spectrum, name)) for name in names})
+    return still, jax.lax.stop_gradient(d), jax.lax.stop_gradient(jnp.asarray(z))
 
 
 def _path(spectrum: Modes, d: Array, z: Array, newton: int) -> Point:
     """The resolvent along a path of complex z, shape (points,), that starts near the negative axis and goes round."""
+    still, size, at = _frozen(spectrum, d, z)
 
-    def corrected(w: Array, z: Array) -> tuple[Array, Array, Array]:
-        bulk, slope, _ = _sums(spectrum, w)
-        rise = 1 - bulk / d - w * slope / d
-        return w - (w * (1 - bulk / d) - z) / rise, rise, bulk
+    def advance(state: tuple[Array, Array, Array], ahead: Array) -> tuple[tuple[Array, Array, Array], Array]:
+        w, here, rise = state
+        w = w + (ahead - here) * _inverse(rise)
+        w, rise = jax.lax.fori_loop(
+            0, newton, lambda _, found: _newton(still, size, found[0], ahead), (w, rise)
+        )
+        return (w, ahead, rise), w
 
-    def advance(state: tuple[Array, Array, Array], z_next: Array) -> tuple[tuple[Array, Array, Array], Array]:
-        w, z, rise = state
-        w = w + (z_next - z) / rise
-        for _ in range(newton):
-            w, rise, _ = corrected(w, z_next)
-        return (w, z_next, rise), w
-
-    start = -jnp.abs(z[0])
-    w = _real(spectrum, d, start, 3 * newton).astype(z.dtype)
-    rise = corrected(w, start)[1]
-    _, found = jax.lax.scan(
-        advance, jax.lax.stop_gradient((w, start.astype(z.dtype), rise)), jax.lax.stop_gradient(z)
-    )
-    # One more step, and the only one that is differentiated: an implicit derivative.
-    w = jax.vmap(lambda w, z: corrected(w, z)[0])(jax.lax.stop_gradient(found), z)
-    bulk, _, target = jax.vmap(partial(_sums, spectrum))(w)
-    return Point(z, w, bulk, target)
+    start = -jnp.sqrt(at[0].real ** 2 + at[0].imag ** 2)
+    w = _real(still, size, start, 3 * newton).astype(z.dtype)
+    _, found = jax.lax.scan(advance, (w, start.astype(z.dtype), _newton(still, size, w, start)[1]), at)
+    return _points(spectrum, d, z, found)
 
 
 def _far(spectrum: Modes, d: Array, z: Array) -> Point:
     """The resolvent beyond the spectrum, where m is close to one, shape (points,)."""
+    still, size, at = _frozen(spectrum, d, z)
 
-    def one(z: Array) -> Point:
-        w = z
-        for _ in range(4):
-            bulk, slope, _target = _sums(spectrum, w)
-            w = w - (w * (1 - bulk / d) - z) / (1 - bulk / d - w * slope / d)
-        bulk, _, target = _sums(spectrum, w)
-        return Point(z, w, bulk, target)
+    def step(_: int, w: Array) -> Array:
+        return jax.vmap(lambda w, z: _newton(still, size, w, z)[0])(w, at)
 
-    return jax.vmap(one)(z)
+    return _points(spectrum, d, z, jax.lax.fori_loop(0, 3, step, at))
+
+
+def _points(spectrum: Modes, d: Array, z: Array, w: Array) -> Point:
+    """The resolvent where w is known to all but its last Newton step."""
+    w = jax.vmap(lambda w, z: _newton(spectrum, d, w, z)[0])(w, z)
+    bulk, _, target = jax.vmap(lambda w: _sums(spectrum, w))(w)
+    return Point(z, w, bulk, target)
+
+
+def _expm1(p: Array) -> Array:
+    """e^p - 1, exact for small p."""
+    real, half = jnp.expm1(p.real), jnp.sin(p.imag / 2)
+    return (real - 2 * (1 + real) * half**2) + 1j * (1 + real) * jnp.sin(p.imag)
 
 
 class Generating(NamedTuple):
@@ -206,19 +220,18 @@ class Generating(NamedTuple):
     kernel: Array
 
 
-def _generating(
-    spectrum: Modes, d: Array, gamma: Array, batch: Array, p: Array, newton: int
-) -> Generating:
+def _generating(spectrum: Modes, d: Array, gamma: Array, batch: Array, p: Array, newton: int) -> Generating:
     """F^ and K^ along a path of p: 1 - x q(l) is quadratic in l, with one root near the spectrum and one beyond it."""
     curvature = gamma**2 * batch * (batch + 1)
     middle = 1 / (gamma * (batch + 1))
-    root = middle * jnp.sqrt(1 + (batch + 1) / batch * jnp.expm1(p))
+    lift = _expm1(p)
+    root = middle * jnp.sqrt(1 + (batch + 1) / batch * lift)
     # middle - root, without the cancellation of a small p.
-    near = -(middle**2) * (batch + 1) / batch * jnp.expm1(p) / (middle + root)
+    near = -(middle**2) * (batch + 1) / batch * lift * _inverse(middle + root)
     a, b = _path(spectrum, d, near, newton), _far(spectrum, d, middle + root)
     # Over -x curvature (z_a - z_b); z_b - z_a is twice the root.
-    scale = jnp.exp(p) / (2 * root * curvature)
-    forcing = scale * (a.w * a.target / a.z - b.w * b.target / b.z)
+    scale = (1 + lift) * _inverse(root) / (2 * curvature)
+    forcing = scale * (a.w * a.target * _inverse(a.z) - b.w * b.target * _inverse(b.z))
     kernel = scale * gamma**2 * batch * (a.z * a.bulk - b.z * b.bulk)
     return Generating(forcing, kernel)
 
@@ -248,18 +261,53 @@ def parts(
     half = accuracy.contour // 2
     theta = np.pi * (2 * np.arange(half) + 1) / accuracy.contour
     unit = -0.6122 + 0.5017 * theta / np.tan(0.6407 * theta) + 0.2645j * theta
-    slope = (
-        0.5017 / np.tan(0.6407 * theta)
-        - 0.5017 * 0.6407 * theta / np.sin(0.6407 * theta) ** 2
-        + 0.2645j
-    )
+    slope = 0.5017 / np.tan(0.6407 * theta) - 0.5017 * 0.6407 * theta / np.sin(0.6407 * theta) ** 2 + 0.2645j
     n = accuracy.contour
     weight = jnp.asarray(2 / n * n * np.exp(n * unit) * slope / 1j) / r
     p = jnp.asarray(n * unit) / r
     both = _generating(spectrum, d, gamma, batch, p, accuracy.newton)
     # x^-r-1 dx is e^{pr} dp, x^-r-1 at K(r).
-    risk = both.forcing / (1 - jnp.exp(-p) * both.kernel)
-    return Parts(*((weight * y).sum().real for y in (risk, both.forcing, both.kernel)))
+    risk = both.forcing * _inverse(1 - (1 + _expm1(-p)) * both.kernel)
+    # A constant has no part in any r > 0: without it there is less to cancel where the risk falls fast.
+    return Parts(*((weight * (y - y[0].real)).sum().real for y in (risk, *both)))
+
+
+CIRCLE, SHRINK = 64, 0.4
+"""Points of the circle for small r, and minus the log of its radius: aliasing leaves e^-25."""
+EARLY = 16
+"""Below this r the circle is used, from it on the contour."""
+
+
+def early(spectrum: Modes, d: Array, gamma: Array, batch: Array, accuracy: Accuracy = FINE) -> Parts:
+    """P(r), F(r) and K(r) for r = 0 .. EARLY - 1 by the trapezoid rule on a circle inside the unit one."""
+    turns = 2 * np.pi * np.arange(CIRCLE // 2 + 1) / CIRCLE
+    p = jnp.asarray(SHRINK + 1j * turns)
+    both = _generating(spectrum, d, gamma, batch, p, accuracy.newton)
+    risk = both.forcing * _inverse(1 - (1 + _expm1(-p)) * both.kernel)
+    r = np.arange(EARLY)
+    return Parts(*(jnp.fft.irfft(y, CIRCLE)[:EARLY] * np.exp(SHRINK * r) for y in (risk, *both)))
+
+
+class Limits(NamedTuple):
+    """What is left after infinitely many steps, and what decides whether there is a limit.
+
+    Attributes
+    ----------
+    kappa : of sum_j kappa t_j / (1 + kappa t_j) = d.
+    floor : F_0, the risk of the best features' weights, sum_j t_j b_j^2 / (1 + kappa t_j).
+    norm : the kernel's norm, sum_r K(r); SGD converges where it is below one.
+    """
+
+    kappa: Array
+    floor: Array
+    norm: Array
+
+
+def limits(spectrum: Modes, d: Array, gamma: Array, batch: Array) -> Limits:
+    """kappa, F_0 by its own equation, and the norm of the kernel; shape () each."""
+    w = floor_point(spectrum, d)
+    beyond = _far(spectrum, d, jnp.reshape(2 / (gamma * (batch + 1)), (1,)))
+    return Limits(-1 / w, -w * _sums(spectrum, w)[2], -beyond.bulk[0] / (batch + 1))
 
 
 def shortest(accuracy: Accuracy = FINE) -> float:

@@ -47,6 +47,8 @@ OF_LAW: dict[str, dict[str, Ends]] = {
     # From fewer tokens than its scale of data, or the data term and the floor cannot be told apart.
     "frantar": {"tokens": (3e8, 6.5e10)},
     "kaplan": {"params": (1e5, 1e9), "tokens": (2e7, 2e10)},
+    # Features and samples of a simulated world; real models are larger and the theory does not mind.
+    "plrf": {"params": (30, 3000), "tokens": (1e3, 1e6)},
     "muennighoff": {"params": (1e7, 5e9), "tokens": (1e9, 1e11)},
     # Nine parameters need a wide grid.
     "farseer": {"params": (2e8, 6e9), "tokens": (1e9, 2e11)},

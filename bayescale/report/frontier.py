@@ -53,7 +53,9 @@ def frontier(
     list of Frontier
     """
     budgets = np.asarray(flops, dtype=float)
-    cells = Predictor(posterior).parameters(groups if len(groups) else pd.DataFrame(index=[0]))
+    groups = groups if len(groups) else pd.DataFrame(index=[0])
+    predictor = Predictor(posterior)
+    cells = predictor.parameters(groups)
     law, k = cells.law, posterior.flops_per_param_token
     found = []
     for i in range(len(cells.groups)):
@@ -61,17 +63,29 @@ def frontier(
         values = {name: x[None, :, i] for name, x in cells.values.items()}
         if set(law.inputs) == {"flops"}:
             loss = np.asarray(law.loss(values, {"flops": budgets[:, None]}))
-            found.append(Frontier(budgets, _levels(loss)))
+            drifted = loss * _drift(predictor, groups.iloc[i], budgets)
+            found.append(Frontier(budgets, _levels(drifted)))
             continue
         try:
             params, tokens = optimum(law, values, budgets[:, None], k)
         except AllocationError:
             return []
         loss = np.asarray(law.loss(values, {"params": params, "tokens": tokens}))
+        loss = loss * _drift(predictor, groups.iloc[i], budgets, params)
         found.append(
             Frontier(budgets, _levels(loss), _levels(params), _levels(tokens), _levels(tokens / params))
         )
     return found
+
+
+def _drift(
+    predictor: Predictor, labels: pd.Series, budgets: np.ndarray, params: np.ndarray | None = None
+) -> np.ndarray:
+    """Factors that the loss may have drifted by, shape (budgets, draws): as far out as a budget's median size is."""
+    points = pd.DataFrame({**labels.to_dict(), "flops": budgets})
+    if params is not None:
+        points["params"] = np.median(params, axis=1)
+    return np.exp(predictor.drift(points).T)
 
 
 def _levels(draws: np.ndarray) -> np.ndarray:

@@ -145,7 +145,9 @@ def _verdict(subject: Subject) -> dict[str, str]:
             "reason": sentences.reason(verdict),
         }
     law = posterior.model.definition
-    exponents = {p.name: posterior.draws(f"{p.name}_mean") for p in ordered(law) if p.meaning.startswith("exponent")}
+    exponents = {
+        p.name: posterior.draws(f"{p.name}_mean") for p in ordered(law) if p.meaning.startswith("exponent")
+    }
     ten = 10 * subject.dearest
     found = frontier(posterior, subject.groups(subject.shown), [ten])
     names = [subject.cells[i] for i in subject.shown]

@@ -14,7 +14,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale.errors import DesignWarning
-from bayescale.forecast.compare import crps
+from bayescale.forecast.scores import crps, predicted_quantiles
 from bayescale.laws.alabdulmohsin import m1, m2, m3, m4
 from bayescale.laws.broken import bnsl
 from bayescale.laws.zhai import shifted_power
@@ -146,7 +146,7 @@ def _forecast(curve: Curve, short: str, seed: int, tries: Sequence[bs.Settings])
         error=float(np.abs(median / measured - 1).mean()),
         log_error=float(np.sqrt((log_error**2).mean())),
         inside=float(((low <= measured) & (measured <= high)).mean()),
-        crps=float(crps(posterior, curve.held).mean() / measured.mean()),
+        crps=float(crps(predicted_quantiles(posterior, curve.held), measured).mean() / measured.mean()),
         neighbours=neighbour_correlation(np.log(curve.fitted["loss"].to_numpy() / own.to_numpy())),
         band=grid[[INPUT, *(f"q{p:g}" for p in LEVELS)]].to_numpy().tolist(),
         cpu_s=time.process_time() - began,

@@ -20,9 +20,9 @@ from bayescale.forecast.compare import (
     Comparison,
     check_same_rows,
     compare_posteriors,
-    crps,
     split_runs,
 )
+from bayescale.forecast.scores import crps, predicted_quantiles
 from bayescale.forecast.split_slopes import SplitSlopesError, split_slopes
 from tests.simulate import simulate
 
@@ -104,7 +104,9 @@ def test_crps_is_that_of_the_draws(posteriors: dict[str, bs.Posterior], held: pd
     x, n = np.sort(draws, axis=0), len(draws)
     spread = 2 * ((2 * np.arange(1, n + 1) - n - 1)[:, None] * x).sum(axis=0) / n**2
     energy = np.abs(draws - loss).mean(axis=0) - spread / 2
-    np.testing.assert_allclose(crps(posteriors["chinchilla"], held), energy, rtol=0.08)
+    np.testing.assert_allclose(
+        crps(predicted_quantiles(posteriors["chinchilla"], held), loss), energy, rtol=0.08
+    )
 
 
 def test_a_failed_fit_is_listed_without_a_rank(

@@ -6,6 +6,8 @@ import pytest
 
 import bayescale as bs
 from bayescale.forecast import PointsError, expected_loss
+from bayescale.forecast.expected import Predictor
+from bayescale.inference.drift import COMMON
 
 
 def point(**labels: str | None) -> pd.DataFrame:
@@ -59,14 +61,33 @@ def test_a_mixture_is_half_of_each_group(posterior: bs.Posterior) -> None:
 
 
 def test_points_of_one_new_group_share_it(posterior: bs.Posterior) -> None:
-    points = pd.concat(
-        [point(architecture="lstm", task="code"), point(architecture="lstm", task="code").assign(tokens=5e7)]
-    )
-    draws, _ = expected_loss(posterior, points)
+    # Inside the fitted runs, where nothing drifts.
+    first = point(architecture="lstm", task="code").assign(params=2e5, tokens=1e6)
+    draws, _ = expected_loss(posterior, pd.concat([first, first.assign(tokens=2e6)]))
     assert np.corrcoef(draws.T)[0, 1] > 0.95
-    assert (draws[:, 1] > draws[:, 0]).all()
-    alone, _ = expected_loss(posterior, point(architecture="lstm", task="code"))
+    assert (draws[:, 1] < draws[:, 0]).all()
+    alone, _ = expected_loss(posterior, first)
     assert np.array_equal(alone[:, 0], draws[:, 0])
+
+
+def test_beyond_the_runs_the_law_drifts_the_more_the_further(posterior: bs.Posterior) -> None:
+    cell = {"architecture": "gpt", "task": "code"}
+    sizes = 2e5 * np.array([1.0, 10.0, 100.0])
+    points = pd.DataFrame({"params": sizes, "tokens": 10 * sizes}).assign(**cell)
+    predictor = Predictor(posterior)
+    drift = predictor.drift(points)
+    assert not drift[:, 0].any()
+    spread = drift.std(axis=0)
+    top = posterior.runs["params"].max(), posterior.dearest
+    assert points["params"][1] > top[0] and 6 * points["params"][1] * points["tokens"][1] > top[1]
+    for i in (1, 2):
+        flops = posterior.draws("drift_flops") * np.log(60 * sizes[i] ** 2 / top[1])
+        params = posterior.draws("drift_params") * np.log(sizes[i] / top[0])
+        assert spread[i] == pytest.approx(np.sqrt(np.mean(flops**2 + params**2)), rel=0.05)
+    # Cells share half of it.
+    other = predictor.drift(points.assign(task="docs"))
+    assert np.corrcoef(drift[:, 2], other[:, 2])[0, 1] == pytest.approx(COMMON, abs=0.06)
+    assert np.array_equal(predictor.drift(points.iloc[2:])[:, 0], drift[:, 2])
 
 
 def test_many_points_come_back_in_order(posterior: bs.Posterior) -> None:

@@ -16,7 +16,9 @@ def silent(*_):
 @pytest.fixture(scope="session")
 def posterior():
     runs = simulate(np.geomspace(3e10, 3e12, 3), 3, seed=0)
-    return bs.fit(runs, "chinchilla", seed=0, settings=SHORT, progress=silent, command="bayescale fit sim.csv --seed 0")
+    return bs.fit(
+        runs, "chinchilla", seed=0, settings=SHORT, progress=silent, command="bayescale fit sim.csv --seed 0"
+    )
 
 
 @pytest.fixture(scope="session")

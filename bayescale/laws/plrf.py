@@ -1,0 +1,137 @@
+"""Paquette et al. 2024: power-law random features trained by one-pass SGD, with data and target complexity to infer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+
+from bayescale.laws import random_features as rf
+from bayescale.laws.base import Law, Parameter, Range, Values
+from bayescale.laws.terms import BETWEEN_EXPONENTS, sized
+
+RATIO = 5.0
+"""v / d: a finite one, so that the law is smooth where 2 alpha passes 1."""
+ACCURACY = rf.COARSE
+STEPS = rf.shortest(ACCURACY)
+"""Fewer steps than this are taken for as many."""
+AT_ONCE = 512
+NUDGE = 3e-4
+"""Relative shift of the central differences."""
+
+
+def risk(alpha: Any, beta: Any, stride: Any, params: Any, tokens: Any) -> Any:
+    """P after `tokens` samples, one a step, of SGD on `params` random features, by the deterministic equivalent.
+
+    Parameters
+    ----------
+    alpha, beta : array_like
+        Data and target complexity.
+    stride : array_like, in (0, 1)
+        gamma tr, over 2/3: below one SGD converges whatever the spectrum.
+    params, tokens : array_like
+        All broadcast against each other.
+
+    Returns
+    -------
+    ndarray
+        Paquette et al. 2024, arXiv:2405.15074, eqs. 7 to 11, with v = 5 d and a batch of one.
+    """
+    given = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (alpha, beta, stride, params, tokens)))
+    shape = given[0].shape
+    return _jitted(*(x.ravel() for x in given)).reshape(shape)
+
+
+@jax.custom_jvp
+def _risk(*given: Any) -> Any:
+    if given[0].size <= AT_ONCE:
+        return jax.vmap(_one)(*given)
+    # Many draws of many runs do not fit into memory with their contours.
+    return jax.lax.map(lambda x: _one(*x), given, batch_size=AT_ONCE)
+
+
+def _derivative(primals: Any, tangents: Any) -> Any:
+    """Central differences, which the risk is smooth enough for: errors of 1e-7, and 1e-5 in second derivatives.
+
+    The derivatives of a contour's complex sums take minutes to compile, and no less time to evaluate than this.
+    """
+    moved = [i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero)]
+    shifts = [[1 + s * NUDGE * (i == j) for i in range(len(primals))] for j in moved for s in (1, -1)]
+    shifts.append([1.0] * len(primals))
+    every = [x * jnp.asarray([row[i] for row in shifts])[:, None] for i, x in enumerate(primals)]
+    found = _risk(*(x.ravel() for x in every)).reshape(len(shifts), -1)
+    slopes = [
+        (found[2 * k] - found[2 * k + 1]) / (2 * NUDGE * primals[i]) * tangents[i]
+        for k, i in enumerate(moved)
+    ]
+    return found[-1], sum(slopes, jnp.zeros_like(found[-1]))
+
+
+_risk.defjvp(_derivative, symbolic_zeros=True)
+_jitted = jax.jit(_risk)
+
+
+def _one(alpha: Any, beta: Any, stride: Any, d: Any, steps: Any) -> Any:
+    spectrum = rf.modes(alpha, beta, d, RATIO * d, ACCURACY)
+    step = stride * (2 / 3) / rf.total(spectrum)
+    return rf.parts(spectrum, d, step, 1.0, jnp.maximum(steps, STEPS), ACCURACY).risk
+
+
+def _start(alpha: Any, beta: Any, params: Any) -> Any:
+    """P(0), the target's energy; broadcasts."""
+
+    def one(alpha: Any, beta: Any, d: Any) -> Any:
+        return rf.total(rf.modes(alpha, beta, d, RATIO * d, ACCURACY), target=True)
+
+    given = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (alpha, beta, params)))
+    return jax.vmap(one)(*(x.ravel() for x in given)).reshape(given[0].shape)
+
+
+def _factor(values: Values, inputs: Values) -> Any:
+    return risk(values["alpha"], values["beta"], values["g"], inputs["params"], inputs["tokens"])
+
+
+def _complexity(name: str, latex: str, meaning: str) -> Parameter:
+    # From a tenth of what is known of images and text (spectra of covariances fall with 2 alpha of about 1 to 1.5) to
+    # beyond: both sides of every boundary between the phases, at 1/4, 1/2 and alpha = beta.
+    return Parameter(name, meaning, "1", "positive", Range(0.2, 1.6), latex, BETWEEN_EXPONENTS)
+
+
+LAW = Law(
+    name="plrf",
+    title="Paquette 2024: power-law random features",
+    citation="Paquette et al. 2024, 4+3 Phases of Compute-Optimal Neural Scaling Laws, arXiv:2405.15074, eqs. 7 to 11",
+    equation="L = S P(d, r; alpha, beta, g), P(r) = F(r) + sum_s K(r-1-s) P(s), d = params, r = tokens",
+    latex=r"L = S \, P(d, r), \quad P(r) = F(r) + \sum_{s<r} K(r - 1 - s) \, P(s)",
+    inputs=("params", "tokens"),
+    parameters=(
+        _complexity("alpha", r"\alpha", "complexity of the data: their variances fall as j^-2alpha"),
+        _complexity("beta", r"\beta", "complexity of the target: its coefficients fall as j^-beta"),
+        Parameter(
+            "g",
+            "step size over the one below which SGD converges for any spectrum, 2/3 over the trace",
+            "1",
+            "unit",
+            # Nobody tunes a step size to a hundredth of what is stable.
+            Range(0.1, 0.95),
+            "g",
+        ),
+        sized(
+            "S",
+            "scale of the loss",
+            "loss",
+            "S P(0)",
+            "loss before the first step",
+            # Not the loss at the reference point: that would be one more contour for every evaluation.
+            lambda v, x: _start(v["alpha"], v["beta"], x["params"]),
+            # One for a target of unit energy, the log of the vocabulary for language, and what others scale it to.
+            prior=Range(0.2, 500.0),
+            size_unit="loss",
+        ),
+    ),
+    loss=lambda v, x: v["S"] * _factor(v, x),
+    validity="A linear model on random features, no floor: losses fall to zero. v = 5 d, batches of one, constant "
+    f"step size; the deterministic equivalent, exact for large d; {STEPS:.0f} steps or more.",
+)

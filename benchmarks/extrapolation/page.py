@@ -1,0 +1,140 @@
+"""The page of the docs: the issue's table with our columns, and what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bayescale.forecast.baselines import USUAL
+from benchmarks.extrapolation.problems import PROBLEMS, Problem
+from benchmarks.extrapolation.results import Result
+from benchmarks.extrapolation.targets import targets
+
+INTRO = (
+    "# Bands beyond the runs\n\n"
+    "Made by `python benchmarks/extrapolation.py` from published tables of runs (sources: "
+    "[published.md](published.md)). Of every table the larger runs are held out; the default model is fitted "
+    "to the others at default settings, one model and one configuration for all tables, and forecasts the loss"
+    " that each held-out run would measure. Beside it stands the usual practice: Chinchilla's form fitted to "
+    "every group by a Huber loss (delta 0.001 on log loss), resampled a hundred times, with residuals drawn "
+    "for the noise of a new run. CRPS is in nats, and lower is better: it rewards medians that are near and "
+    "bands that are as wide as they should be. A forecast whose bands hold has 80 % of the losses inside its "
+    "80 % bands.\n"
+)
+
+
+def markdown(found: Mapping[str, tuple[Result, Result]], model: str) -> str:
+    """The whole page, of the tables there are."""
+    problems = [p for p in PROBLEMS if p.name in found]
+    lines = [INTRO, "![Share of losses below each predictive quantile, by table](extrapolation.png)\n"]
+    lines += _main(problems, found, model)
+    lines += ["## What was asked\n"]
+    rows = [
+        (p.name, t.what, t.asked, t.reached, "yes" if t.met else "**no**")
+        for p in problems
+        for t in targets(p, model, *found[p.name])
+    ]
+    lines += _table(("table", "figure", "asked", f"{model}", "met"), rows)
+    lines += ["## Every method\n"]
+    lines += _every(problems, found)
+    absent = [p.name for p in PROBLEMS if p.name not in found]
+    if absent:
+        lines.append(
+            f"**Not on this page**: {', '.join(absent)}. Their fits were left out when it was made (`--table`).\n"
+        )
+    stale = [p.name for p in problems if found[p.name][0].stale]
+    if stale:
+        lines.append(f"Made by earlier code, `--fresh` makes them anew: {', '.join(stale)}.\n")
+    return "\n".join(lines)
+
+
+def _main(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]], model: str) -> list[str]:
+    """The issue's table: as stated, as computed here, and ours."""
+    rows = []
+    for p in problems:
+        ours, usual = found[p.name]
+        groups = f"{p.name} ({p.held_out}; {ours.held}, fitted to {ours.fitted})"
+        rows.append(
+            (
+                groups,
+                "usual practice, as the issue states it",
+                f"{100 * p.error:.2f} %",
+                "",
+                f"{p.inside80:.2f}",
+                "",
+                f"{p.inside95:.2f}",
+                "",
+                f"{p.crps:.4f}",
+                "",
+                "",
+                "",
+            )
+        )
+        rows.append(
+            ("", "usual practice, computed here", *_figures(usual.scores[USUAL], p), "", f"{usual.cpu_s:.0f}")
+        )
+        rows.append(
+            (
+                "",
+                f"**bayescale, {model}**",
+                *_figures(ours.scores[model], p),
+                ours.health,
+                f"{ours.cpu_s:.0f}",
+            )
+        )
+    header = (
+        "data -> held-out largest runs",
+        "method",
+        "mean abs. rel. error",
+        "50 %",
+        "80 %",
+        "90 %",
+        "95 %",
+        "width of 90 %",
+        "CRPS",
+        "over the issue's",
+        "health",
+        "CPU s",
+    )
+    return _table(header, rows)
+
+
+def _figures(score: dict, problem: Problem) -> tuple[str, ...]:
+    return (
+        f"{100 * score['error']:.2f} %",
+        *(f"{score[f'inside{mass}']:.2f}" for mass in (50, 80, 90, 95)),
+        f"{100 * score['width90']:.1f} %",
+        f"{score['crps']:.4f}",
+        f"{score['crps'] / problem.crps:.2f}",
+    )
+
+
+def _every(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]]) -> list[str]:
+    rows = []
+    for p in problems:
+        for result in found[p.name]:
+            for method, score in result.scores.items():
+                density = "-" if score["log_score"] is None else f"{score['log_score']:.2f}"
+                pit = " ".join(map(str, score["pit"]))
+                rows.append(
+                    (p.name, method, *_figures(score, p)[:-1], f"{100 * score['bias']:+.2f} %", density, pit)
+                )
+    header = (
+        "table",
+        "method",
+        "error",
+        "50 %",
+        "80 %",
+        "90 %",
+        "95 %",
+        "width of 90 %",
+        "CRPS",
+        "bias",
+        "log score",
+        "losses in each tenth",
+    )
+    return _table(header, rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]

@@ -1,0 +1,139 @@
+"""One table: our fit and the baselines, each kept as JSON so that the command resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bayescale as bs
+from bayescale.forecast import baselines as usual
+from bayescale.forecast.backtest import Backtest
+from bayescale.forecast.scores import GRID
+from benchmarks.extrapolation.problems import Problem
+from benchmarks.published.tables import ROOT
+
+CACHE = ROOT / ".bayescale" / "extrapolation"
+CODE = ("laws", "models", "inference", "forecast", "posterior.py")
+"""Parts of the package that a figure depends on."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores of some methods on one table.
+
+    Attributes
+    ----------
+    scores : dict of dict
+        By method: the figures of `bayescale.forecast.scores.score`, over all held-out runs.
+    below : dict of list
+        By method: the share of losses below each quantile, .01 to .99.
+    fitted, held : int
+    health, missed : str
+        Of our fit; empty for baselines.
+    cpu_s : float
+    code : str
+        Hash of the code that made it.
+    """
+
+    scores: dict[str, dict[str, Any]]
+    below: dict[str, list[float]]
+    fitted: int
+    held: int
+    health: str
+    missed: str
+    cpu_s: float
+    code: str
+
+    @property
+    def stale(self) -> bool:
+        """Whether the code has changed since."""
+        return self.code != code()
+
+
+def code() -> str:
+    """Hash of the parts of the package that figures depend on."""
+    folder = ROOT / "bayescale"
+    files = sorted(
+        f
+        for part in CODE
+        for f in ([folder / part] if part.endswith(".py") else (folder / part).rglob("*.py"))
+    )
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def ours(problem: Problem, model: bs.Model, seed: int = 0, settings: bs.Settings | None = None) -> Result:
+    """Our fit of the runs that say ``fit``, scored on those that say ``holdout``."""
+    settings = settings or bs.Settings()
+    said = (model.model_dump_json(), model.definition.equation, str(settings), str(seed))
+    return _kept(
+        problem,
+        model.name,
+        said,
+        lambda: bs.backtest(
+            problem.runs(), [model], seed=seed, settings=settings, progress=lambda *_: None, baselines=False
+        ),
+    )
+
+
+def baselines(problem: Problem, seed: int = 0) -> Result:
+    """The usual practice, computed here."""
+    said = (str(usual.RESAMPLES), str(usual.RESIDUALS), str(usual.FEWEST), str(seed))
+    return _kept(problem, "baselines", said, lambda: bs.backtest(problem.runs(), [], seed=seed))
+
+
+def _kept(problem: Problem, what: str, said: tuple[str, ...], make: Callable[[], Backtest]) -> Result:
+    text = "\n".join((problem.runs().to_csv(), *said, bs.__version__))
+    path = CACHE / f"{problem.name}-{what}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    if path.is_file():
+        return Result(**json.loads(path.read_text()))
+    began = time.process_time()
+    found = make()
+    result = _result(found, time.process_time() - began)
+    _write(path, result)
+    print(
+        f"  {problem.name}, {what}: {result.health} {result.missed} ({result.cpu_s:.0f} s of CPU)", flush=True
+    )
+    return result
+
+
+def _result(found: Backtest, cpu_s: float) -> Result:
+    names = [f"q{p:g}" for p in GRID]
+    below = {
+        str(method): (rows[["loss"]].to_numpy() <= rows[names].to_numpy()).mean(axis=0).tolist()
+        for method, rows in found.forecasts.groupby("method", sort=False)
+    }
+    fit = found.fits.iloc[0] if len(found.fits) else {"health": "", "missed": ""}
+    fold = found.folds.iloc[0]
+    methods = dict.fromkeys(found.scores["method"])
+    return Result(
+        {m: {k: _plain(v) for k, v in found.score(m).items()} for m in methods},
+        below,
+        int(fold["fitted"]),
+        int(fold["held_out"]),
+        fit["health"],
+        fit["missed"],
+        cpu_s,
+        code(),
+    )
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _write(path: Path, result: Result) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(result)))
+    temporary.replace(path)
