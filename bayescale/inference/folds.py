@@ -24,8 +24,8 @@ LEFT_OUT = (0.15, 0.3)
 LEAST = 0.3
 """Share of the rows that a fold must have left to be fitted to."""
 
-DRAWS = 250
-"""Draws a chain: quantiles of a forecast need fewer than the fit itself."""
+CHAINS, DRAWS = 2, 400
+"""Of a fold: a forecast's mean and covariance need fewer than the fit itself."""
 
 SETTLED = 1.05
 """R-hat of the forecasts below which a fold counts."""
@@ -120,7 +120,7 @@ def run_folds(
         Told of every chain's iterations, over all folds.
     """
     chosen = choose_folds(design)
-    quick = replace(settings, draws=min(settings.draws, DRAWS))
+    quick = replace(settings, chains=min(settings.chains, CHAINS), draws=min(settings.draws, DRAWS))
 
     def told(fold: int) -> Progress | None:
         def tell(chain: int, done: int, total: int, divergences: int) -> None:
