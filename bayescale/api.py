@@ -18,7 +18,18 @@ from bayescale.posterior import PosteriorData, fit_posterior
 from bayescale.runs import read_runs
 
 if TYPE_CHECKING:
-    from bayescale.decide import Allocation, Decision, IsoFlopCheck, Verdict
+    from bayescale.decide import (
+        Allocation,
+        Cheapest,
+        Constraints,
+        CostLaw,
+        Decision,
+        IsoFlopCheck,
+        Plan,
+        Verdict,
+        Versus,
+    )
+    from bayescale.decide.information import About
     from bayescale.forecast.backtest import Backtest
     from bayescale.forecast.compare import Comparison
 
@@ -38,24 +49,57 @@ class Posterior(PosteriorData):
 
     def allocate(
         self,
-        flops: Sequence[float],
+        flops: Sequence[float] | None = None,
         groups: pd.DataFrame | None = None,
         fixed: Mapping[str, float] | None = None,
+        constraints: Constraints | None = None,
     ) -> Allocation:
-        """Compute-optimal runs; see `bayescale.decide.allocate`."""
-        return deciding.allocate(self, flops, groups, fixed)
+        """Compute-optimal runs, with or without constraints; see `bayescale.decide.allocate`."""
+        return deciding.allocate(self, flops, groups, fixed, constraints)
+
+    def cheapest(
+        self,
+        loss: float,
+        groups: pd.DataFrame | None = None,
+        fixed: Mapping[str, float] | None = None,
+        constraints: Constraints | None = None,
+    ) -> Cheapest:
+        """The cheapest way to a loss, training and service together; see `bayescale.decide.cheapest`."""
+        return deciding.cheapest(self, loss, groups, fixed, constraints)
+
+    def versus(
+        self,
+        by: str,
+        flops: Sequence[float],
+        levels: Sequence[str] | None = None,
+        at: Mapping[str, str] | None = None,
+        fixed: Mapping[str, float] | None = None,
+    ) -> Versus:
+        """Groups against each other at budgets; see `bayescale.decide.versus`."""
+        return deciding.versus(self, by, flops, levels, at, fixed)
+
+    def cost_law(self, column: str, seed: int = 0) -> CostLaw:
+        """What runs cost, learned from a column of the fitted runs; see `bayescale.decide.cost_law`."""
+        return deciding.cost_law(self.runs, column, seed)
 
     def isoflop_check(self, degree: int = 2) -> IsoFlopCheck:
         """The frontier against the minima of the runs' IsoFLOP curves; see `bayescale.decide.isoflop_check`."""
         return deciding.isoflop_check(self, degree)
 
-    def decide(self, decision: Decision, seed: int = 0, holdout: pd.DataFrame | None = None) -> Verdict:
+    def decide(
+        self,
+        decision: Decision,
+        seed: int = 0,
+        holdout: pd.DataFrame | None = None,
+        others: Sequence[PosteriorData] = (),
+    ) -> Verdict:
         """Go, no-go, or what to run first; see `bayescale.decide.decide`.
 
-        With `holdout`, runs that the fit has not seen, there is no answer where their forecast fails.
+        With `holdout`, runs that the fit has not seen, there is no answer where their forecast fails; with `others`,
+        fits of other laws to the same runs, it is said whether they answer the same.
         """
         record = None if holdout is None else forecast.held_out(self, holdout)
-        return deciding.decide(self, decision, seed, record)
+        return deciding.decide(self, decision, seed, record, others)
 
     def next_runs(
         self,
@@ -65,6 +109,24 @@ class Posterior(PosteriorData):
     ) -> pd.DataFrame:
         """Runs that would teach most about a target; see `bayescale.decide.next_runs`."""
         return deciding.next_runs(self, target, candidates, budget)
+
+    def plan(
+        self,
+        about: Decision | About | Sequence[About],
+        candidates: pd.DataFrame | None = None,
+        budget: float | None = None,
+        most: int = 8,
+        seed: int = 0,
+    ) -> Plan:
+        """Runs to make next, chosen together.
+
+        For a decision with a utility, until nothing is worth its cost (`bayescale.decide.plan_for_decision`); for
+        quantities (``"alpha"``, ``"N*(1e21)"``, a run whose loss is meant), those that tell most within a budget
+        (`bayescale.decide.plan_for_knowledge`). Candidates are made up where none are given.
+        """
+        if isinstance(about, deciding.Decision):
+            return deciding.plan_for_decision(self, about, candidates, budget, most, seed)
+        return deciding.plan_for_knowledge(self, about, candidates, budget, most, seed)
 
     def report(
         self,
@@ -232,6 +294,36 @@ def backtest(
         baselines,
         announce,
     )
+
+
+def before_data(
+    model: str | Path | Model = DEFAULT_MODEL,
+    candidates: pd.DataFrame | None = None,
+    budget: float | None = None,
+    seed: int = 0,
+) -> Posterior:
+    """What a model says before any run, to plan a first sweep with: ``before_data(...).plan(["alpha", "beta"], ...)``.
+
+    Parameters
+    ----------
+    model : str, path or Model
+    candidates : DataFrame, optional
+        Runs that could be made, without losses; an IsoFLOP grid of 3 to 100 tokens per parameter up to a quarter of
+        `budget` a run where absent.
+    budget : float, optional
+        FLOPs of the whole sweep.
+    seed : int
+    """
+    from bayescale.decide.candidates import first_sweep
+    from bayescale.posterior import prior_posterior
+
+    if candidates is None:
+        if budget is None:
+            raise deciding.DecisionError(
+                "before any data, say which runs could be made, or the FLOPs of the whole sweep"
+            )
+        candidates = first_sweep(budget)
+    return prior_posterior(candidates, Model.load(model), seed, kind=Posterior)
 
 
 def load(path: str | Path) -> Posterior:

@@ -315,6 +315,55 @@ def fit_posterior(
     return kind(_tree(design, fit, seed), model, runs, fit.health, provenance)
 
 
+def prior_posterior(
+    runs: pd.DataFrame,
+    model: Model,
+    seed: int = 0,
+    draws: int = 4000,
+    kind: type[Self] = PosteriorData,  # type: ignore[assignment]
+) -> Self:
+    """What a model says before any run: draws of its prior, to plan a first sweep with.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs that could be made, without losses: their inputs are the point that priors are stated at, their largest
+        where drift begins. Losses that the table has are set aside.
+    model : Model
+    seed, draws : int
+
+    Returns
+    -------
+    PosteriorData
+        Its health is REVIEW, since nothing was measured; the losses in its runs are the prior's medians.
+    """
+    runs = runs.reset_index(drop=True).assign(loss=1.0)
+    design = make_design(model, runs)
+    rng = np.random.default_rng([seed, 5])
+    z = prior_draws(design, draws, rng)
+    expected = np.median(fitted_loss(design, z), axis=0)
+    named = quantities(design, z[None])
+    named = named.adding({f"drift_{a}": k[None] for a, k in drift_draws(design, (), draws, rng).items()})
+    tree = xr.DataTree(
+        children={
+            "posterior": _group(named.posterior, named.dims, named.coords),
+            "unconstrained_posterior": _group({"z": z[None]}, {"z": ["coordinate"]}, {}),
+            "log_prior": _group(named.log_prior, {}, {}),
+        }
+    )
+    advice = "These are draws of the prior: plan a first sweep with them, and fit what it measures."
+    nothing = Check("data", "REVIEW", 0.0, "at least two runs", "", advice)
+    provenance = {
+        "seed": seed,
+        "settings": {"chains": 1, "draws": draws},
+        "notes": ["no run was measured: losses in this table are the medians of the prior"],
+        "folds": [],
+        "source": "",
+        "prior": True,
+    }
+    return kind(tree, model, runs.assign(loss=expected), Health((nothing,)), provenance)
+
+
 def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
     rng = np.random.default_rng([seed, 1])
     named, z = fit.quantities, fit.draws.z

@@ -66,6 +66,7 @@ def test_help_teaches_every_verb() -> None:
         "predict",
         "allocate",
         "compare",
+        "versus",
         "priors",
         "decide",
         "next",
@@ -153,6 +154,29 @@ def test_allocate(folder: Path) -> None:
     assert len(said["allocation"]) == 8
     text = bayescale("allocate", folder / "fit.nc", "--flops", "1e13").stdout
     assert "90 % interval" in text and "llama" in text
+    assert "20 tokens per param" in text and "safe_low" in text
+
+
+def test_allocate_under_constraints_and_to_a_loss(folder: Path) -> None:
+    (folder / "limits.toml").write_text("unique_tokens = 1e6\nmenu = [1e5, 4e5]\n")
+    asked = ("allocate", folder / "fit.nc", "--for", "architecture=gpt,task=code", "--json")
+    done = bayescale(
+        *asked, "--flops", "1e13", "--constraints", folder / "limits.toml", "--unique-tokens", "2e6"
+    )
+    said = json.loads(done.stdout)
+    assert "overrule" in done.stderr and "unique_tokens" in done.stderr
+    row = said["allocation"][0]
+    assert row["params"] in (1e5, 4e5) and row["epochs"] == pytest.approx(1e13 / 6 / row["params"] / 2e6)
+    assert len(said["plans"]) == 3 and "Muennighoff" in said["notes"][0]
+    cheap = json.loads(bayescale(*asked, "--loss", "2.2", "--lifetime-tokens", "1e8").stdout)["cheapest"]
+    assert len(cheap) == 1 and cheap[0]["flops_ratio"] < 1
+
+
+def test_versus(folder: Path) -> None:
+    arguments = ("versus", folder / "fit.nc", "--by", "architecture", "--flops", "1e13", "--for", "task=code")
+    said = json.loads(bayescale(*arguments, "--json").stdout)
+    assert [row["architecture"] for row in said["arms"]] == ["gpt", "llama"] and len(said["pairs"]) == 1
+    assert "is best with probability" in bayescale(*arguments).stdout
 
 
 def test_decide_and_next(folder: Path) -> None:
@@ -219,6 +243,11 @@ def test_check_lists_every_problem_at_once(tmp_path: Path) -> None:
         (("predict", "fit.nc", "points.csv", "--quantiles", "0:1:0.1"), "--quantiles"),
         (("predict", "fit.nc", "points.csv", "--quantiles", "a"), "--quantiles"),
         (("allocate", "fit.nc", "--flops", "lots"), "--flops"),
+        (("allocate", "fit.nc"), "say what to spend or reach"),
+        (("allocate", "fit.nc", "--flops", "1e13", "--device", "Z80"), "no device named"),
+        (("allocate", "fit.nc", "--flops", "1e13", "--cost", "hours"), "no column 'hours'"),
+        (("allocate", "fit.nc", "--flops", "1e13", "--for", "task=latin"), "there are code, docs"),
+        (("versus", "fit.nc", "--by", "seed", "--flops", "1e13"), "not grouped by seed"),
         (("decide", "fit.nc", "none.toml"), "none.toml"),
         (("laws", "chinchila"), "Did you mean"),
         (("models", "nothing"), "chinchilla"),

@@ -1,200 +1,320 @@
-"""Compute-optimal params and tokens for a budget, from every draw."""
+"""Params and tokens for a budget and other constraints, from every draw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import UserError
+from bayescale.decide.constraints import Constraints
+from bayescale.decide.cost import CostLaw, cost_law
+from bayescale.decide.critical_batch import trade_off
+from bayescale.decide.errors import AllocationError, ConstraintError
+from bayescale.decide.groups import groups_of
+from bayescale.decide.limits import RATIOS, make_limits
+from bayescale.decide.optimum import numeric_optimum, optimum
+from bayescale.decide.planning import Problem
+from bayescale.decide.readable import readable
+from bayescale.decide.repetition import worth_draws
+from bayescale.decide.uncertainty import plans
+from bayescale.decide.valley import WITHIN, valley
 from bayescale.forecast.expected import Predictor
-from bayescale.laws import Law
-from bayescale.posterior import SIX, PosteriorData
+from bayescale.numerals import percent, significant
+from bayescale.posterior import PosteriorData
 
-STEPS = 60
-"""Golden-section steps: each shrinks the bracket by 0.618, so 60 take eight decades to a relative 1e-11."""
+__all__ = [
+    "RATIOS",
+    "Allocation",
+    "AllocationError",
+    "allocate",
+    "numeric_optimum",
+    "optimum",
+]
 
-RATIOS = (1e-3, 1e6)
-"""Tokens per parameter among which the numerical optimum is looked for: beyond, no law has been measured."""
-
-NODES = 181
-
-
-class AllocationError(UserError):
-    """A budget that cannot be allocated; the message says why."""
+BELOW = 0.5
+"""A budget under this share of the cheapest fitted run's compute is not allocated: the law was not fitted there."""
 
 
 @dataclass(frozen=True, eq=False)
 class Allocation:
-    """Posterior of the compute-optimal run at each budget.
+    """Posterior of the best run at each budget.
 
     Attributes
     ----------
     table : DataFrame
         A row per budget and group: median and 90 % interval of params, tokens, tokens per parameter and
-        expected loss.
+        expected loss. Under constraints also what limits the median plan, and what it takes: epochs, steps, hours,
+        money, energy, as far as the constraints say how to count them.
     draws : dict of ndarray
         ``params``, ``tokens``, ``loss`` with shape (draws, rows of the table).
     flops_per_param_token : float
         k in C = k N D.
+    constraints : Constraints, optional
+    notes : tuple of str
+        What was assumed.
+    problems : tuple of Problem
+        One a row of the table.
+    labels : list of dict
+        Group and budget of every row.
+    reference : dict
+        The design's reference point.
     """
 
     table: pd.DataFrame
     draws: dict[str, np.ndarray]
     flops_per_param_token: float
+    constraints: Constraints | None = None
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    labels: list[dict[str, Any]] = field(default_factory=list)
+    reference: Mapping[str, float] = field(default_factory=dict)
+
+    def valley(self, within: Sequence[float] = WITHIN) -> pd.DataFrame:
+        """Sizes nearly as good as the best one; see `bayescale.decide.valley.valley`."""
+        if not within or not all(0 < share < 1 for share in within):
+            raise AllocationError(
+                f"a valley is within shares of the loss, between 0 and 1: got {list(within)}"
+            )
+        return self._each(lambda problem: valley(problem, within))
+
+    def plans(self) -> pd.DataFrame:
+        """One plan for all draws, with its regret; see `bayescale.decide.uncertainty.plans`."""
+        return self._each(lambda problem: plans(problem, self.reference))
+
+    def batches(self) -> pd.DataFrame:
+        """The same loss faster or cheaper; see `bayescale.decide.critical_batch.trade_off`. Empty without a batch."""
+        if "batch_tokens" not in self.table:
+            return pd.DataFrame()
+        made = [
+            trade_off(row["loss"], row["tokens"], row["batch_tokens"]) for _, row in self.table.iterrows()
+        ]
+        return _labelled(self.labels, made)
+
+    def _each(self, of: Any) -> pd.DataFrame:
+        return _labelled(self.labels, [of(problem) for problem in self.problems])
 
     def __str__(self) -> str:
-        shown = self.table.copy()
-        for name in shown.columns:
-            if name == "flops" or str(name).startswith(("params", "tokens")):
-                shown[name] = shown[name].map("{:.3g}".format)
         rule = f"medians, with the ends of the 90 % interval; C = {self.flops_per_param_token:.3g} N D"
-        return f"{shown.round(4).to_string(index=False)}\n{rule}"
+        return "\n".join([readable(self.table).to_string(index=False), rule, *self.notes])
 
 
-def optimum(
-    law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX, fixed: Mapping[str, Any] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Params and tokens that minimise the law at C = k N D: in closed form where the law has one.
-
-    `fixed` holds the law's other inputs, such as unique_tokens or experts.
-    """
-    fixed = _other_inputs(law, fixed or {})
-    if law.optimum is not None:
-        params, tokens = law.optimum(values, flops, k, fixed)
-        return np.asarray(params), np.asarray(tokens)
-    return numeric_optimum(law, values, flops, k, fixed)
-
-
-def numeric_optimum(
-    law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX, fixed: Mapping[str, Any] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same by a grid over tokens per parameter, refined by golden section; for any law of params and tokens.
-
-    Raises
-    ------
-    AllocationError
-        The law is not one of params and tokens, another of its inputs is not given, or the loss falls to the edge of
-        the grid.
-    """
-    fixed = {name: jnp.asarray(x) for name, x in _other_inputs(law, fixed or {}).items()}
-    values = {name: jnp.asarray(x) for name, x in values.items()}
-    log_product = jnp.log(jnp.asarray(flops) / k)
-
-    def loss(log_ratio: Any) -> Any:
-        params, tokens = jnp.exp((log_product - log_ratio) / 2), jnp.exp((log_product + log_ratio) / 2)
-        return law.loss(values, {**fixed, "params": params, "tokens": tokens})
-
-    nodes = jnp.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), NODES)
-    grid = jnp.stack([loss(node) for node in nodes])
-    best = jnp.argmin(jnp.where(jnp.isfinite(grid), grid, jnp.inf), axis=0)
-    if bool(jnp.any((best == 0) | (best == NODES - 1))):
-        raise AllocationError(
-            f"the law {law.name} has no compute-optimal size here: its loss falls to the edge of all sizes"
-        )
-    low, high = nodes[best - 1], nodes[best + 1]
-    inverse = (np.sqrt(5) - 1) / 2
-
-    def narrow(_: int, bracket: Any) -> Any:
-        low, high = bracket
-        left, right = high - inverse * (high - low), low + inverse * (high - low)
-        lower = loss(left) < loss(right)
-        return jnp.where(lower, low, left), jnp.where(lower, right, high)
-
-    low, high = jax.lax.fori_loop(0, STEPS, narrow, (low, high))
-    middle = (low + high) / 2
-    return np.asarray(jnp.exp((log_product - middle) / 2)), np.asarray(jnp.exp((log_product + middle) / 2))
-
-
-def _other_inputs(law: Law, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The law's inputs beside params and tokens, all of them given."""
-    if not {"params", "tokens"} <= set(law.inputs):
-        raise AllocationError(
-            f"the law {law.name} takes {', '.join(law.inputs)}: without params and tokens there is nothing to allocate"
-        )
-    others = [name for name in law.inputs if name not in ("params", "tokens")]
-    missing = [name for name in others if name not in given]
-    if missing:
-        raise AllocationError(
-            f"the law {law.name} takes {', '.join(missing)} beside params and tokens: say at which (--at "
-            f"{missing[0]}=VALUE, or a column of that name in `groups`)"
-        )
-    return {name: given[name] for name in others}
+def _labelled(labels: Sequence[Mapping[str, Any]], made: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    pieces = []
+    for label, frame in zip(labels, made, strict=True):
+        for i, (name, x) in enumerate(label.items()):
+            frame.insert(i, name, x)
+        pieces.append(frame)
+    return pd.concat(pieces, ignore_index=True)
 
 
 def allocate(
     posterior: PosteriorData,
-    flops: Sequence[float],
+    flops: Sequence[float] | None = None,
     groups: pd.DataFrame | None = None,
     fixed: Mapping[str, float] | None = None,
+    constraints: Constraints | None = None,
 ) -> Allocation:
     """Posterior of N*, D* and L* at each budget.
 
     Parameters
     ----------
     posterior : PosteriorData
-    flops : sequence of float
-        Budgets in FLOPs.
+    flops : sequence of float, optional
+        Budgets in FLOPs, of training and service together; may be left out where the constraints limit compute.
     groups : DataFrame, optional
         Grouping labels, a row a group; every cell of the fitted runs where absent. Columns that the law takes beside
         params and tokens, such as ``unique_tokens``, hold what they are fixed at.
     fixed : mapping, optional
         The same for every group.
+    constraints : Constraints, optional
+        Data, hardware, menu, service, batch and money, alone or together.
+
+    Raises
+    ------
+    AllocationError
+        No budget, one far below the cheapest fitted run, a law without an optimum or with inputs that are not given,
+        or a plan that does not beat the rule of thumb.
+    ConstraintError
+        Constraints that leave nothing.
     """
+    plain = constraints is None
+    constraints = constraints or Constraints()
+    budgets = _budgets(posterior, flops, constraints)
+    groups, others, cells = groups_of(posterior, groups, fixed, constraints)
+    k = posterior.flops_per_param_token
+    takes_unique = "unique_tokens" in posterior.model.definition.inputs
+    repeated = constraints.unique_tokens is not None and not takes_unique
+    draws = len(posterior.z)
+    worth = worth_draws(constraints.repetitions_worth, draws) if repeated else None
+    measured = cost_law(posterior.runs, constraints.measured.column) if constraints.measured else None
+    predictor = Predictor(posterior)
+    rows, labels_of, problems = [], [], []
+    for i, labels in enumerate(groups.to_dict("records")):
+        values = {name: x[:, i] for name, x in cells.values.items()}
+        for budget in budgets:
+            cap = None
+            if measured and constraints.measured and constraints.measured.at_most:
+                cap = measured.tokens_at_most(constraints.measured.at_most, labels)
+            problem = Problem(
+                cells.law,
+                values,
+                others[i],
+                make_limits(constraints, budget, k, cap),
+                unique_tokens=constraints.unique_tokens if repeated else None,
+                worth=worth,
+                batch=constraints.batch,
+            )
+            size = float(np.median(problem.best.params))
+            spent = (
+                budget
+                if budget is not None
+                else float(k * np.median(problem.best.params * problem.best.tokens))
+            )
+            problem = problem.with_factor(drift_factor(predictor, labels, spent, size))
+            named = {str(c): label for c, label in labels.items()}
+            problems.append(problem)
+            labels_of.append({**named, "flops": spent})
+            row = {**named, "flops": spent, **_quantiles(problem)}
+            rows.append(
+                row
+                if plain
+                else {**row, **_takes(problem, constraints, k), **_costs(problem, measured, labels)}
+            )
+    return Allocation(
+        pd.DataFrame(rows),
+        {
+            name: np.stack([getattr(p.best, name) for p in problems], axis=1)
+            for name in ("params", "tokens", "loss")
+        },
+        k,
+        None if plain else constraints,
+        tuple(_notes(constraints, repeated, measured)),
+        tuple(problems),
+        labels_of,
+        posterior.design.reference,
+    )
+
+
+def _budgets(
+    posterior: PosteriorData, flops: Sequence[float] | None, constraints: Constraints
+) -> list[float | None]:
+    if flops is None:
+        if not constraints.limits_compute:
+            raise ConstraintError(
+                "nothing limits compute: give budgets in FLOPs, or hours, money, kwh or a measured cost"
+            )
+        return [None]
     budgets = np.asarray(list(flops), dtype=float)
     if not len(budgets) or not (np.isfinite(budgets) & (budgets > 0)).all():
         raise AllocationError(f"budgets are positive FLOPs: got {list(flops)}")
-    groups = posterior.design.cells if groups is None else groups
-    if groups.empty and len(groups.columns) == 0:
-        groups = pd.DataFrame(index=[0])
-    groups = groups.assign(**{name: float(x) for name, x in (fixed or {}).items()})
-    _known_inputs(posterior, fixed or {})
-    cells = Predictor(posterior).parameters(groups)
-    k = posterior.flops_per_param_token
-    rows: list[dict[str, Any]] = []
-    kept: dict[str, list[np.ndarray]] = {"params": [], "tokens": [], "loss": []}
-    for i, labels in enumerate(groups.to_dict("records")):
-        values = {name: x[:, i] for name, x in cells.values.items()}
-        others = _other_inputs(cells.law, labels)
-        for budget in budgets:
-            params, tokens = optimum(cells.law, values, budget, k, others)
-            loss = np.asarray(cells.law.loss(values, {**others, "params": params, "tokens": tokens}))
-            loss = loss * np.exp(_drift(posterior, labels, budget, params))
-            for name, x in (("params", params), ("tokens", tokens), ("loss", loss)):
-                kept[name].append(x)
-            row: dict[str, Any] = {**{str(c): label for c, label in labels.items()}, "flops": budget}
-            for name, x in (
-                ("params", params),
-                ("tokens", tokens),
-                ("tokens_per_param", tokens / params),
-                ("loss", loss),
-            ):
-                row[name], row[f"{name}_q0.05"], row[f"{name}_q0.95"] = np.quantile(x, (0.5, 0.05, 0.95))
-            rows.append(row)
-    return Allocation(pd.DataFrame(rows), {name: np.stack(x, axis=1) for name, x in kept.items()}, k)
+    known = posterior.flops_of(posterior.runs)
+    cheapest = float(np.nanmin(known)) if np.isfinite(known).any() else 0.0
+    if budgets.min() < BELOW * cheapest:
+        raise AllocationError(
+            f"a budget of {budgets.min():.3g} FLOPs is below the cheapest fitted run, {cheapest:.3g}: the law has not "
+            f"been fitted there. Ask for at least {BELOW * cheapest:.2g}, or fit runs that are as cheap"
+        )
+    return [float(budget) for budget in budgets]
 
 
-def _drift(
-    posterior: PosteriorData, labels: Mapping[str, Any], flops: float, params: np.ndarray
-) -> np.ndarray:
-    """Draws of the drift of log loss at a budget's optimum, shape (draws,): as far out as its median size is."""
-    point = pd.DataFrame([{**labels, "flops": flops, "params": float(np.median(params))}])
-    return Predictor(posterior).drift(point)[:, 0]
+def drift_factor(predictor: Predictor, labels: Mapping[str, Any], flops: float, params: float) -> np.ndarray:
+    """Draws of the factor that the loss may have drifted by, shape (draws,): as far out as a plan's median size is."""
+    point = pd.DataFrame([{**labels, "flops": flops, "params": params}])
+    return np.asarray(np.exp(predictor.drift(point)[:, 0]))
 
 
-def _known_inputs(posterior: PosteriorData, fixed: Mapping[str, float]) -> None:
-    others = [name for name in posterior.model.definition.inputs if name not in ("params", "tokens")]
-    for name, value in fixed.items():
-        if name not in others:
-            takes = ", ".join(others) if others else "nothing"
-            raise AllocationError(
-                f"the law {posterior.model.law} takes {takes} beside params and tokens; {name} does not matter to it"
-            )
-        zero = name in posterior.model.definition.may_be_zero
-        if not np.isfinite(value) or value < 0 or (value == 0 and not zero):
-            raise AllocationError(f"{name} must be positive: got {value:g}")
+def _quantiles(problem: Problem) -> dict[str, float]:
+    row = {}
+    best = problem.best
+    for name, x in (
+        ("params", best.params),
+        ("tokens", best.tokens),
+        ("tokens_per_param", best.tokens / best.params),
+        ("loss", best.loss),
+    ):
+        row[name], row[f"{name}_q0.05"], row[f"{name}_q0.95"] = np.quantile(x, (0.5, 0.05, 0.95))
+    return row
+
+
+def _takes(problem: Problem, constraints: Constraints, k: float) -> dict[str, Any]:
+    """What limits the median plan, and what it takes."""
+    best, limits = problem.best, problem.limits
+    params, tokens = best.params, best.tokens
+    often = {name: float(np.mean(binds)) for name, binds in limits.binding(params).items()}
+    limited = [name for name, share in often.items() if share > 0.5] or [max(often, key=lambda x: often[x])]
+    if not len(limits.menu):
+        for end, whose in ((limits.low, limits.explicit_low), (limits.high, limits.explicit_high)):
+            if whose and np.mean(np.abs(np.log(params / end)) < 1e-6) > 0.5:
+                limited.append(whose)
+    row: dict[str, Any] = {"limited_by": " and ".join(limited)}
+    if constraints.menu:
+        size = float(np.median(params))
+        names = [s.name for s in constraints.sizes if s.params <= size * (1 + 1e-9)]
+        row["shape"] = names[-1] if names else constraints.sizes[0].name
+        row["p_shape"] = float(np.mean(np.isclose(params, _nearest(limits.menu, size))))
+    train = k * params * tokens
+    service = k / 3 * params * constraints.lifetime_tokens
+    if constraints.lifetime_tokens:
+        row["training_flops"], row["service_flops"] = float(np.median(train)), float(np.median(service))
+    if constraints.unique_tokens:
+        row["epochs"] = float(np.median(tokens / constraints.unique_tokens))
+    if constraints.batch is not None:
+        _, batch = problem.loss_and_batch(params, tokens)
+        row["batch_tokens"], row["steps"] = float(np.median(batch)), float(np.median(tokens / batch))
+    if constraints.mfu is not None and constraints.device is not None:
+        row["device_hours"] = float(np.median(train)) / constraints.flops_per_device_hour
+        row["hours"] = row["device_hours"] / constraints.devices
+        row["kwh"] = float(np.median(train + service)) * constraints.kwh_per_flop
+    if constraints.price_of_flop or constraints.price.token:
+        fresh = np.minimum(tokens, constraints.unique_tokens or np.inf)
+        money = constraints.price_of_flop * (train + service) + constraints.price.token * fresh
+        row["money"] = float(np.median(money))
+    return row
+
+
+def _costs(problem: Problem, measured: CostLaw | None, labels: Mapping[str, Any]) -> dict[str, float]:
+    if measured is None:
+        return {}
+    # A draw of the plan with a draw of what it costs: both are uncertain.
+    cost = measured.draws_at(problem.best.params, problem.best.tokens, labels)
+    name = measured.column
+    return dict(
+        zip(
+            (name, f"{name}_q0.05", f"{name}_q0.95"),
+            map(float, np.quantile(cost, (0.5, 0.05, 0.95))),
+            strict=True,
+        )
+    )
+
+
+def _nearest(menu: np.ndarray, size: float) -> float:
+    return float(menu[np.argmin(np.abs(np.log(menu / size)))])
+
+
+def _notes(constraints: Constraints, repeated: bool, measured: CostLaw | None) -> list[str]:
+    notes = []
+    if repeated:
+        if constraints.repetitions_worth is not None:
+            worth = f"R_D* = {significant(constraints.repetitions_worth, 3)}"
+        else:
+            worth = "R_D* from its prior, 2 to 60"
+        notes.append(
+            f"repeated tokens by Muennighoff's law, {worth}: the runs behind this fit did not measure it"
+        )
+    if constraints.lifetime_tokens:
+        notes.append(
+            f"flops are those of training and of {constraints.lifetime_tokens:.3g} tokens served, a forward pass each"
+        )
+    if constraints.batch is not None:
+        notes.append(
+            "the critical batch is Kaplan's (2020, eq. 5.3), for his text and tokenizer; the fitted runs are taken to "
+            "have been far below theirs"
+        )
+    if constraints.device is not None and constraints.mfu is not None:
+        notes.append(f"hours at {percent(constraints.mfu)} of the peak")
+    if measured is not None:
+        notes.append(str(measured))
+    return notes

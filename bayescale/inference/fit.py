@@ -10,7 +10,7 @@ from bayescale.backend import relieve
 from bayescale.inference.drift import drift_draws
 from bayescale.inference.folds import Fold, run_folds
 from bayescale.inference.health import Health, check_health
-from bayescale.inference.nuts import CURVED, STRAIGHT, Draws, Progress, Settings, sample
+from bayescale.inference.nuts import Draws, Progress, Settings, sample
 from bayescale.inference.quantities import Quantities, quantities
 from bayescale.inference.start import find_start
 from bayescale.models.density import data_of, layout_of
@@ -80,8 +80,7 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
         health = check_health(named.posterior, draws.stats, settings.max_tree_depth, labels=labels)
         return Fit(draws, named, health, settings)
 
-    target = settings.target_accept or (CURVED if layout.misfit else STRAIGHT)
-    settings = replace(settings, target_accept=target)
+    target = settings.target_accept
     first = attempt(settings)
     short = settings.chains * settings.draws < LOOK
     if first.health.passed or short or not settings.again or not _nearly(first.health):

@@ -30,11 +30,8 @@ TUNING = 0.3
 """Share of the warm-up that tunes the steps, once to learn the coordinates and once in them: equal, so that one
 compilation serves both."""
 
-STRAIGHT, CURVED = 0.95, 0.98
-"""Mean acceptance that steps are tuned to where nobody says otherwise: with a misfit ridges are longer, and bend."""
-
-POINTS = 200
-"""Draws that the coordinates are learned from."""
+TARGET = 0.9
+"""Mean acceptance that steps are tuned to where nobody says otherwise."""
 
 Progress = Callable[[int, int, int, int], None]
 """``(chain, done, total, divergences)``, called from the chains' threads."""
@@ -48,9 +45,8 @@ class Settings:
     ----------
     chains, warmup, draws : int
         `warmup` and `draws` are per chain, and rounded up to a multiple of 50; a warm-up takes at least 200.
-    target_accept : float, optional
-        Mean acceptance that the step size is tuned to; nearer one, smaller steps. 0.95 where absent, 0.98 for a model
-        with a misfit.
+    target_accept : float
+        Mean acceptance that the step size is tuned to; nearer one, smaller steps.
     max_tree_depth : int
         A trajectory has at most ``2**max_tree_depth - 1`` leapfrog steps.
     again : bool
@@ -61,9 +57,9 @@ class Settings:
     """
 
     chains: int = 4
-    warmup: int = 1000
+    warmup: int = 600
     draws: int = 1000
-    target_accept: float | None = None
+    target_accept: float = TARGET
     max_tree_depth: int = 10
     again: bool = True
     folds: bool = True
@@ -72,7 +68,7 @@ class Settings:
         for name in ("chains", "warmup", "draws", "max_tree_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1: got {getattr(self, name)}")
-        if self.target_accept is not None and not 0.5 <= self.target_accept < 1:
+        if not 0.5 <= self.target_accept < 1:
             raise ValueError(f"target_accept lies between 0.5 and 1: got {self.target_accept}")
 
 
@@ -161,7 +157,7 @@ def sample(
     """
     tuning, learning, draws = _schedule(settings)
     total = 2 * tuning + learning + draws
-    whitening = whitening_at(start.modes[:1], layout, data)
+    whitening = whitening_at(start.modes[0], layout, data)
     keys = _keys(seed, settings)
     modes = [whiten(jnp.asarray(mode), layout, data, whitening) for mode in start.modes]
     starts = [
@@ -184,8 +180,8 @@ def sample(
         after(0),
     )
     # Better coordinates, from where the chains have been; they go on from where they are.
-    whitening = whitening_at(_thinned(first.z), layout, data)
-    whitening = mixed(whitening, first.z.reshape(-1, layout.size), layout, data)
+    known = first.z.reshape(-1, layout.size)
+    whitening = mixed(whitening_at(np.median(known, axis=0), layout, data), known, layout, data)
     starts = [whiten(one, layout, data, whitening) for one in first.z[:, -1]]
     return _stage(
         layout,
@@ -214,7 +210,7 @@ def resample(
     tuning, _, draws = _schedule(settings)
     keys = _keys(seed, settings)
     z, mix = known.z.reshape(-1, layout.size), known.mix
-    whitening = whitening_at(_thinned(z), layout, data) | {"mix": mix}
+    whitening = whitening_at(np.median(z, axis=0), layout, data) | {"mix": mix}
     picked = np.random.default_rng(seed).choice(len(z), size=settings.chains, replace=False)
     starts = [whiten(z[i], layout, data, whitening) for i in picked]
     return _stage(layout, data, whitening, starts, keys, tuning, draws, settings, progress)
@@ -222,11 +218,6 @@ def resample(
 
 def _keys(seed: int, settings: Settings) -> list[Any]:
     return [jax.random.fold_in(jax.random.PRNGKey(seed), index) for index in range(settings.chains)]
-
-
-def _thinned(z: np.ndarray) -> np.ndarray:
-    flat = z.reshape(-1, z.shape[-1])
-    return flat[:: max(1, len(flat) // POINTS)]
 
 
 def _stage(
@@ -241,8 +232,7 @@ def _stage(
     progress: Progress | None,
 ) -> Draws:
     """Tune every chain's steps in the given coordinates, then draw."""
-    target = settings.target_accept or (CURVED if layout.misfit else STRAIGHT)
-    begin, advance = _kernel(layout, tuning, target, settings.max_tree_depth)
+    begin, advance = _kernel(layout, tuning, settings.target_accept, settings.max_tree_depth)
 
     def chain(index: int) -> dict[str, np.ndarray]:
         state = begin(starts[index], keys[index], data, whitening)

@@ -13,6 +13,12 @@ This is what centred and non-centred forms are two ends of. Where the runs tell 
 likelihood's and theta is centred; where they do not, Q is the prior's and theta is scaled by its spread, so that
 there is no funnel; and in between, for every group and direction by as much as its own runs say. It also takes away
 the ridges between amplitudes, exponents and floors, between a population's mean and its groups, and between groups.
+
+Curved ridges it straightens too. Some parameters (`Law.leads`) are measured only together with others: the floor's
+share trades against the exponents, how size and data combine against both, and where the law is curved the others
+follow along a curve. So theta is taken apart, into what leads, phi, and what follows, lambda, and lambda's conditional
+mean given phi is not the Gaussian's but the mode given the law itself, by a few Newton steps (`_bend`). The shift
+depends on phi alone, so the change of variables keeps its volume, and is exact whether the steps arrive or not.
 """
 
 from __future__ import annotations
@@ -24,6 +30,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bayescale.inference.arrow import (
+    Arrow,
+    arrow_of,
+    cholesky,
+    log_determinant,
+    solve,
+    solve_transposed,
+    times_transposed,
+)
 from bayescale.models.density import (
     Data,
     Layout,
@@ -32,66 +47,47 @@ from bayescale.models.density import (
     log_likelihood,
     log_spreads,
     noise_of,
-    population,
 )
 from bayescale.models.noise import row_scale
 
 Array = Any
-Whitening = dict[str, Array]
+Whitening = dict[str, Any]
 """``information`` and ``pull`` of the likelihood at the mode, the ``sigma`` there, and ``centre`` and ``scale`` of the
 noise parameters, and ``mix``, the root of what is left of scales and correlations: arrays, so that refits of the same
 shape compile nothing."""
 
-PER_DRAW, PRIOR_WEIGHT = 5.0, 10.0
-"""Warm-up draws that count as an independent one, and how many of those the unit covariance counts for."""
+STEPS = 2
+"""Newton steps to where the conditional mode of what follows is."""
+
+FAR = 4.0
+"""Prior standard deviations that it is looked for within: further out the steps mean nothing."""
+
+PER_DRAW = 5.0
+"""Warm-up draws that count as an independent one."""
 
 
-def whitening_at(points: np.ndarray, layout: Layout, data: Data) -> Whitening:
-    """The Gaussian that the likelihood is close to, on average over points of the posterior.
+def leading(layout: Layout) -> np.ndarray:
+    """Which of the linear coordinates lead (`Law.leads`), bool of shape (linear,)."""
+    names = layout.law.parameter_names
+    lead = [name in layout.law.leads for name in names]
+    for parameter, free in layout.blocks:
+        lead += [names[parameter] in layout.law.leads] * free
+    return np.array(lead + [False] * sum(layout.misfit))
 
-    At one point, the mode, it is the tangent there. Averaged over draws, information and gradient are those of the
-    Gaussian nearest to the likelihood where the posterior is (the fixed point of variational inference), which holds
-    further out where the law is curved.
 
-    Parameters
-    ----------
-    points : ndarray, shape (points, size)
+def _clusters(layout: Layout) -> tuple[int, int]:
+    return len(layout.clusters), len(layout.clusters[0]) if layout.clusters else 0
+
+
+def order(layout: Layout) -> np.ndarray:
+    """The linear coordinates in the order in which they are eliminated: clusters' own, what follows, what leads.
+
+    Given the later ones, the earlier ones' part of a Cholesky root is conditional.
     """
-    points = np.asarray(_straight_all(jnp.asarray(points), layout, data))
-    found = {name: np.asarray(x) for name, x in _likelihood_at(jnp.asarray(points), layout, data).items()}
-    # A point where the law overflows says nothing.
-    good = np.logical_and.reduce(
-        [np.isfinite(x).reshape(len(points), -1).all(axis=1) for x in found.values()]
-    )
-    mean = {name: x[good].mean(axis=0) for name, x in found.items()}
-    theta, noise = points[good, : layout.linear].mean(axis=0), points[good, -len(layout.noise) :]
-    # A direction that the rows do not bend keeps its prior's width, which is one.
-    curvature = np.maximum(np.diag(mean["noise_curvature"]), 0)
-    return {
-        "information": mean["information"],
-        "pull": mean["information"] @ theta + mean["gradient"],
-        "sigma": np.exp(np.log(found["sigma"][good]).mean()),
-        "scale": 1 / np.sqrt(1 + curvature),
-        "centre": noise.mean(axis=0),
-        "mix": np.eye(layout.size),
-    }
-
-
-def _straight(z: Array, layout: Layout, data: Data, way: float = 1.0) -> Array:
-    """The law's own straightening of ridges (`Law.straight`), for the population; -1 takes it back. Volume is kept."""
-    if layout.law.straight is None:
-        return z
-    z, names = jnp.asarray(z), layout.law.parameter_names
-    linked = dict(zip(names, population(z, layout, data), strict=True))
-    for name, shift in layout.law.straight(linked).items():
-        at = names.index(name)
-        z = z.at[at].add(way * shift / data["sd"][at])
-    return z
-
-
-@partial(jax.jit, static_argnums=1)
-def _straight_all(z: Array, layout: Layout, data: Data) -> Array:
-    return jax.vmap(lambda one: _straight(one, layout, data))(z)
+    rank = leading(layout).astype(int)
+    local = np.array(layout.clusters, int).ravel()
+    rank[local] = -1
+    return np.concatenate([local, np.argsort(rank, kind="stable")[len(local) :]])
 
 
 def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Whitening:
@@ -106,7 +102,8 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
     """
     x = np.asarray(_whiten_all(jnp.asarray(z), layout, data, whitening))
     weight = len(x) / PER_DRAW
-    share = weight / (weight + PRIOR_WEIGHT)
+    # A covariance of as many dimensions as draws is mostly noise.
+    share = weight / (weight + layout.size)
     covariance = share * np.cov(x.T) + (1 - share) * np.eye(layout.size)
     return whitening | {"mix": np.linalg.cholesky(covariance)}
 
@@ -117,30 +114,40 @@ def _whiten_all(z: Array, layout: Layout, data: Data, whitening: Whitening) -> A
 
 
 @partial(jax.jit, static_argnums=1)
-def _likelihood_at(points: Array, layout: Layout, data: Data) -> Whitening:
-    return jax.lax.map(lambda z: _likelihood_at_one(z, layout, data), points)
-
-
-def _likelihood_at_one(mode: Array, layout: Layout, data: Data) -> Whitening:
-    linear = layout.linear
-    theta, rest = mode[:linear], mode[linear:]
+def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
+    """The Gaussian that the likelihood is close to about a point, shape (size,), in the middle of the posterior."""
+    linear, at = layout.linear, order(layout)
+    theta, spreads, noise = jnp.split(centre, [linear, linear + len(layout.groups)])
 
     def log_expected(theta: Array) -> Array:
-        z = _straight(jnp.concatenate([theta, rest]), layout, data, -1)
-        return jnp.log(expected_loss(z, layout, data))
+        return jnp.log(expected_loss(jnp.concatenate([theta, spreads, noise]), layout, data))
 
     def score(theta: Array, noise: Array) -> Array:
-        z = _straight(jnp.concatenate([theta, rest[: len(layout.groups)], noise]), layout, data, -1)
-        return jnp.sum(log_likelihood(z, layout, data))
+        return jnp.sum(log_likelihood(jnp.concatenate([theta, spreads, noise]), layout, data))
 
-    noise = noise_of(mode, layout, data)
+    known = noise_of(centre, layout, data)
     slope = jax.jacfwd(log_expected)(theta)
+    information = _information(slope, known, layout, data)
+    # A direction that the rows do not bend keeps its prior's width, which is one.
+    curvature = jnp.maximum(jnp.diag(-jax.hessian(score, argnums=1)(theta, noise)), 0)
     return {
-        "information": _information(slope, noise, layout, data),
-        "gradient": jax.grad(score)(theta, rest[len(layout.groups) :]),
-        "sigma": noise["sigma"],
-        "noise_curvature": -jax.hessian(score, argnums=1)(theta, rest[len(layout.groups) :]),
+        "information": arrow_of(information[jnp.ix_(at, at)], *_clusters(layout)),
+        "pull": (information @ theta + jax.grad(score)(theta, noise))[at],
+        "sigma": known["sigma"],
+        "scale": 1 / jnp.sqrt(1 + curvature),
+        "centre": noise,
+        "mix": jnp.eye(layout.size),
+        "theta": theta,
+        "fitted": log_expected(theta),
+        "slope": slope,
+        "weight": _row_weight(known, data),
     }
+
+
+def _row_weight(noise: dict[str, Array], data: Data) -> Array:
+    """Expected information of each row about its log loss."""
+    gain = (noise["nu"] + 1) / (noise["nu"] + 3)
+    return gain * data["kept"] / row_scale(noise, data["decades"], data["relative_se"]) ** 2
 
 
 def _information(slope: Array, noise: dict[str, Array], layout: Layout, data: Data) -> Array:
@@ -164,28 +171,60 @@ def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[
     x = whitening["mix"] @ x
     w, spreads = x[:linear], x[linear : linear + blocks]
     noise = whitening["centre"] + whitening["scale"] * x[linear + blocks :]
-    root, mean = _given(spreads, noise, layout, data, whitening)
-    theta = mean + jax.scipy.linalg.solve_triangular(root, w, lower=True, trans=1)
-    # The mix takes the same volume everywhere.
-    z = _straight(jnp.concatenate([theta, spreads, noise]), layout, data, -1)
-    return z, -jnp.sum(jnp.log(jnp.diagonal(root)))
+    root, mean, ratio = _given(spreads, noise, layout, data, whitening)
+    theta = mean + solve_transposed(root, w)
+    theta = theta + _bend(theta, root, mean, ratio, layout, data, whitening)
+    # The mix takes the same volume everywhere, and the bend of what follows depends on what leads alone.
+    z = jnp.concatenate([theta[np.argsort(order(layout))], spreads, noise])
+    return z, -log_determinant(root)
 
 
 def whiten(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
     """From z to white coordinates."""
     linear, blocks = layout.linear, len(layout.groups)
-    z = _straight(z, layout, data)
-    spreads, noise = z[linear : linear + blocks], z[linear + blocks :]
-    root, mean = _given(spreads, noise, layout, data, whitening)
+    z = jnp.asarray(z)
+    theta, spreads, noise = jnp.split(z, [linear, linear + blocks])
+    theta = theta[order(layout)]
+    root, mean, ratio = _given(spreads, noise, layout, data, whitening)
+    theta = theta - _bend(theta, root, mean, ratio, layout, data, whitening)
     white = (noise - whitening["centre"]) / whitening["scale"]
-    x = jnp.concatenate([root.T @ (z[:linear] - mean), spreads, white])
+    x = jnp.concatenate([times_transposed(root, theta - mean), spreads, white])
     return jax.scipy.linalg.solve_triangular(whitening["mix"], x, lower=True)
+
+
+def _bend(
+    theta: Array, root: Arrow, mean: Array, ratio: Array, layout: Layout, data: Data, whitening: Whitening
+) -> Array:
+    """How far what follows departs, at the given leading coordinates, from where it would be if the law were linear.
+
+    The conditional mode of lambda given phi, by Newton's method with the slopes of the centre: with e the error of the
+    linear law, lambda = m(phi) - Q^-1 r J' W e(phi, lambda).
+    """
+    lead = leading(layout)
+    follow = int((~lead).sum())
+    if not lead.any():
+        return jnp.zeros_like(theta)
+    back = np.argsort(order(layout))
+    slope, own = whitening["slope"], root.leading(follow)
+    phi = theta[follow:]
+    # Where everything is at these leading coordinates, were the law linear.
+    away = jnp.concatenate([jnp.zeros(follow), phi - mean[follow:]])
+    start = mean[:follow] - solve_transposed(own, times_transposed(root, away)[:follow])
+    push = (slope[:, ~lead] * whitening["weight"][:, None]).T
+    rest = jnp.zeros(layout.size - layout.linear)
+    bend = jnp.zeros(follow)
+    for _ in range(STEPS):
+        here = jnp.concatenate([start + bend, phi])[back]
+        found = jnp.log(expected_loss(jnp.concatenate([here, rest]), layout, data))
+        error = found - whitening["fitted"] - slope @ (here - whitening["theta"])
+        bend = -FAR * jnp.tanh(ratio * solve_transposed(own, solve(own, push @ error)) / FAR)
+    return jnp.concatenate([bend, jnp.zeros(len(theta) - follow)])
 
 
 def _given(
     spreads: Array, noise: Array, layout: Layout, data: Data, whitening: Whitening
-) -> tuple[Array, Array]:
-    """Cholesky root of the precision of theta, and its mean, given spreads and noise."""
+) -> tuple[Arrow, Array, Array]:
+    """Cholesky root of the precision of theta, its mean, and how much the rows weigh, given spreads and noise."""
     sigma = jnp.exp(data["noise"][0, 0] + data["noise"][0, 1] * noise[0])
     se = data["relative_se"] ** 2
     ratio = jnp.mean(1 / (sigma**2 + se)) / jnp.mean(1 / (whitening["sigma"] ** 2 + se))
@@ -196,8 +235,17 @@ def _given(
         precision = jnp.concatenate(
             [precision, jnp.repeat(each, sizes, total_repeat_length=int(sizes.sum()))]
         )
-    root = jnp.linalg.cholesky(ratio * whitening["information"] + jnp.diag(precision))
-    return root, jax.scipy.linalg.cho_solve((root, True), ratio * whitening["pull"])
+    information = whitening["information"]
+    local = information.local
+    precision = precision[order(layout)]
+    each = precision[:local].reshape(information.blocks.shape[:2])
+    matrix = Arrow(
+        ratio * information.blocks + each[..., None] * jnp.eye(each.shape[1]),
+        ratio * information.across,
+        ratio * information.rest + jnp.diag(precision[local:]),
+    )
+    root = cholesky(matrix)
+    return root, solve_transposed(root, solve(root, ratio * whitening["pull"])), ratio
 
 
 def log_white_density(x: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:

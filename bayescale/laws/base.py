@@ -221,9 +221,10 @@ class Law:
     may_be_zero : frozenset of str
         Inputs that may be zero in some runs (not in all: their reference point is that of the runs that have
         some), such as the tokens of a datastore. The loss and its gradient in the parameters are finite there.
-    straight : callable, optional
-        ``(linked) -> {parameter: shift}``: parameters on their link scale in, and out what to add to some of them for
-        ridges to run straight, for the sampler. A shift depends on parameters that are not shifted themselves.
+    leading : frozenset of str, optional
+        Parameters that the others follow along the posterior's ridges, and along curves: a floor that trades against
+        exponents, the way terms combine. The sampler straightens those ridges; the posterior is the same whatever
+        they are. Absent: all parameters without a centring, amplitudes following.
     """
 
     name: str
@@ -238,7 +239,7 @@ class Law:
     validity: str = ""
     optimum: Optimum | None = None
     may_be_zero: frozenset[str] = frozenset()
-    straight: Callable[[Values], dict[str, Any]] | None = None
+    leading: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         names = self.parameter_names
@@ -253,6 +254,13 @@ class Law:
             unknown = set(published.values) - set(names)
             if unknown:
                 raise ValueError(f"law {self.name}, {published.label}: no such parameter {sorted(unknown)}")
+
+    @property
+    def leads(self) -> frozenset[str]:
+        """The leading parameters, given or by default."""
+        if self.leading is not None:
+            return self.leading
+        return frozenset(p.name for p in self.parameters if p.centring is None)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -51,12 +51,6 @@ def optimum(
     return PARAMS_UNIT * jnp.exp(log_size), TOKENS_UNIT * jnp.exp(log_product - log_size)
 
 
-def straight(linked: Values) -> dict[str, Any]:
-    """Runs measure how fast the whole loss falls, (1 - E/L0) a and (1 - E/L0) b, better than either factor."""
-    rest = jax.nn.log_sigmoid(-linked["E"])
-    return {"a": rest, "b": rest}
-
-
 def _moved(share: Any, values: Values, reference: Values, way: int) -> Any:
     """The size's share, from the reference point to the units (+1) or back (-1): a shift of its logit."""
     size = values["a"] * jnp.log(reference["params"] / PARAMS_UNIT)
@@ -166,5 +160,5 @@ LAW = Law(
     validity="No repeated data, schedules decayed to their horizon. p is known only where size and data vary "
     "apart from each other.",
     optimum=optimum,
-    straight=straight,
+    leading=frozenset({"E", "p", "rho"}),
 )

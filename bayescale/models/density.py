@@ -35,11 +35,13 @@ class Layout:
     """Of each factor's effects: index of its parameter, and number of free coordinates."""
     misfit: tuple[int, ...] = ()
     """Number of coordinates of the law's misfit along each axis."""
+    clusters: tuple[tuple[int, ...], ...] = ()
+    """Linear coordinates that only rows of one cluster of cells tell of, by cluster, as many in each."""
     noise: tuple[str, ...] = ("sigma", "nu")
     """The noise parameters, all positive (`noise_names`)."""
 
     def __hash__(self) -> int:
-        return hash((id(self.law), self.blocks, self.misfit, self.noise))
+        return hash((id(self.law), self.blocks, self.misfit, self.clusters, self.noise))
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -47,6 +49,7 @@ class Layout:
             and self.law is other.law
             and self.blocks == other.blocks
             and self.misfit == other.misfit
+            and self.clusters == other.clusters
             and self.noise == other.noise
         )
 
@@ -78,7 +81,44 @@ class Parts(NamedTuple):
 def layout_of(design: Design) -> Layout:
     names = design.law.parameter_names
     blocks = tuple((names.index(e.parameter), e.free) for e in design.effects)
-    return Layout(design.law, blocks, tuple(m.free for m in design.misfit), noise_names(design))
+    return Layout(
+        design.law,
+        blocks,
+        tuple(m.free for m in design.misfit),
+        _clusters(design, blocks),
+        noise_names(design),
+    )
+
+
+def _clusters(design: Design, blocks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, ...], ...]:
+    """The misfit's coordinates by cells that share runs, smaller clusters put together to the size of the largest."""
+    start = len(design.law.parameters) + sum(free for _, free in blocks)
+    found: list[np.ndarray] = []
+    for axis in design.misfit:
+        if axis.cells > 1:
+            each = start + np.arange(axis.free).reshape(axis.cells, axis.knots)
+            found += [each[cells].ravel() for cells in _tied(design)]
+        start += axis.free
+    largest = max((len(cluster) for cluster in found), default=0)
+    bins: list[list[int]] = []
+    for cluster in sorted(found, key=len, reverse=True):
+        open_bin = next((b for b in bins if len(b) + len(cluster) <= largest), None)
+        if open_bin is None:
+            bins.append(open_bin := [])
+        open_bin += cluster.tolist()
+    # What fills no bin is left among the coordinates that cells share: correct, and a little dearer.
+    return tuple(tuple(b) for b in bins if len(b) == largest)
+
+
+def _tied(design: Design) -> list[np.ndarray]:
+    """Cells by the runs that have rows in several of them."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    shape = (len(design.cells), int(design.run.max()) + 1)
+    member = coo_array((np.ones(len(design.run)), (design.cell, design.run)), shape=shape)
+    count, label = connected_components(member @ member.T, directed=False)
+    return [np.flatnonzero(label == i) for i in range(count)]
 
 
 def noise_names(design: Design) -> tuple[str, ...]:

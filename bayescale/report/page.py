@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bayescale.decide import Decision
+from bayescale.forecast.odd import odd_runs
 from bayescale.numerals import shortest
 from bayescale.posterior import PosteriorData
 from bayescale.report import sentences, tables
@@ -112,6 +113,7 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "checks": [(c, shortest(c.value)) for c in health.checks],
         "coverage": sentences.coverage(subject.checked) if subject.checked else sentences.no_holdout(),
         "reach": sentences.reach(subject.checked, subject.dearest) if subject.checked else "",
+        "folds": tables.folds(posterior.provenance.get("folds", [])),
         "budgets": tables.budgets(subject),
         "budgets_note": sentences.budgets_note(subject.dearest),
         "no_frontier": sentences.no_frontier(),
@@ -120,6 +122,8 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "isoflop_note": "" if isinstance(subject.isoflop, str) else sentences.isoflop_note(subject.isoflop),
         "problems": (problems := check_runs(posterior.runs, inputs=law.inputs)),
         "problems_note": sentences.table_check(len(problems)),
+        "odd": tables.odd(found) if len(found := odd_runs(posterior)) else None,
+        "odd_note": sentences.odd_runs(len(found), len(posterior.runs)),
         "conventions": sentences.conventions(posterior.conventions, subject.flops_per_param_token),
         "law": law,
         "model": posterior.model,
@@ -167,7 +171,8 @@ def _cautions(subject: Subject) -> list[str]:
     if subject.checked is not None:
         said.insert(0, sentences.coverage_caution(subject.checked))
     if subject.verdict is not None:
-        table = subject.verdict.table
+        table = subject.verdict.table.dropna(subset=["params"])
+        said += subject.verdict.details
         said += sentences.extrapolation(table) + sentences.range_caution(table, subject.posterior.runs)
     return [line for line in said if line]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -36,8 +38,12 @@ def title(subject: Subject) -> str:
 
 def headline(verdict: Verdict) -> str:
     """Return the verdict in one sentence, without the word that the page prints before it."""
+    if verdict.answer == "not from these data":
+        return _no_answer(verdict)
     row = verdict.table[verdict.table["action"] == verdict.action].to_dict("records")[0]
-    target = f"a loss of {significant(verdict.decision.target_loss)} or less"
+    if verdict.decision.utility is not None:
+        return _by_utility(verdict, row)
+    target = f"a loss of {significant(verdict.decision.target_loss or 0.0)} or less"
     chance = f"reaches {target} with probability {percent(row['p_target'])}"
     if verdict.answer == "go":
         return f"{verdict.action} {chance}."
@@ -48,14 +54,34 @@ def headline(verdict: Verdict) -> str:
                 f"less than the {significant(verdict.decision.min_gain, 3)} asked for."
             )
         return f"{verdict.action} {chance}."
-    if verdict.answer == "run first":
-        run = verdict.first.iloc[0]
-        size = f"{count(run['params'])} parameters on {count(run['tokens'])} tokens"
-        return (
-            f"{verdict.action} {chance}: too close to call. First run {size}, "
-            f"{percent(run['flops'] / row['flops'])} of its cost."
-        )
+    if not len(verdict.first):
+        return f"{verdict.action} {chance}: too close to call."
+    run = verdict.first.iloc[0]
+    size = f"{count(run['params'])} parameters on {count(run['tokens'])} tokens"
+    return (
+        f"{verdict.action} {chance}: too close to call. First run {size}, "
+        f"{percent(run['flops'] / row['flops'])} of its cost."
+    )
+
+
+def _no_answer(verdict: Verdict) -> str:
+    if "decades" in verdict.sentence:
+        return f"{verdict.action} lies further beyond the runs than these data can vouch for."
+    if "held-out" in verdict.sentence:
+        return "The forecast of the held-out runs fails, so its probabilities mean nothing yet."
     return "The fit failed its health gate, so its probabilities mean nothing yet."
+
+
+def _by_utility(verdict: Verdict, row: dict[str, Any]) -> str:
+    assert verdict.decision.utility is not None
+    unit = verdict.decision.utility.unit
+    if verdict.answer == "run first":
+        runs = f"{len(verdict.first)} run{'' if len(verdict.first) == 1 else 's'}"
+        cost = float(verdict.first["cost"].sum())
+        return f"First make {runs} for {significant(cost, 3)} {unit}: they tell more than they cost."
+    if verdict.answer == "no-go":
+        return f"Nothing is worth its cost in {unit}."
+    return f"{verdict.action} is expected to gain {significant(row['utility'], 3)} {unit} beyond its cost."
 
 
 def reason(verdict: Verdict) -> str:
@@ -189,6 +215,8 @@ def range_caution(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
 
 def first_runs(first: pd.DataFrame) -> str:
     """Return what the ranked runs would do, and whether that is likely to be enough."""
+    if "sd_after" not in first:
+        return "What they tell is worth more to the decision than they cost: see the verdict."
     row, least = first.iloc[0], float(first["sd_after"].min() / first["sd_now"].min())
     said = (
         "Of the runs that teach at least half as much as the best, the cheapest per unit of what it "
@@ -341,6 +369,18 @@ def table_check(problems: int) -> str:
     return (
         f"{problems} thing{'s' if problems > 1 else ''} in the runs table "
         f"{'are' if problems > 1 else 'is'} worth a look; rows are those of the fitted runs."
+    )
+
+
+def odd_runs(found: int, of: int) -> str:
+    """Return what the posterior says of single runs."""
+    if not found:
+        return "The posterior finds no single run odd."
+    return (
+        f"The posterior finds {found} of {of} runs odd, the surest first: off what is expected of them by more than "
+        "four times the scale of the noise. They were fitted all the same, with heavy tails, so that they pull little. "
+        "See whether they diverged, were mis-tuned or stopped short of their schedule; leave those out that were, with "
+        "--where."
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,13 @@ from bayescale.posterior import PosteriorData
 from bayescale.report.figures.priors import learned, narrowing
 from bayescale.report.frontier import frontier
 from bayescale.report.subject import Subject
+
+DASH = "–"
+"""In a cell that has nothing to say."""
+
+
+MOST_ODD = 20
+ODD_COLUMNS = {"row", "run_id", "loss", "expected", "off", "scales", "p_odd"}
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,11 @@ class Table:
 
 
 def actions(verdict: Verdict) -> Table:
-    """Return the actions with their probabilities, in the order they were given."""
-    target, gain = significant(verdict.decision.target_loss), significant(verdict.decision.min_gain, 3)
+    """Return the actions with their probabilities, in the order they were given; with a utility, what each is worth."""
+    decision = verdict.decision
+    priced = decision.utility is not None
+    gain = significant(decision.min_gain, 3)
+    target = None if decision.target_loss is None else significant(decision.target_loss)
     head: tuple[str, ...] = (
         "",
         "action",
@@ -48,57 +59,72 @@ def actions(verdict: Verdict) -> Table:
         "tokens",
         "FLOPs",
         "decades beyond data",
-        f"P(loss ≤\u00a0{target})",
+        f"P(loss ≤\u00a0{target})" if target is not None else "P(worth its cost)",
+        "loss of a run, 90 %",
     )
-    head += ("loss of a run, 90 %", "expected gain", f"P(gain ≥\u00a0{gain})")
-    rows = [
-        (
+    if decision.utility is not None:
+        unit = decision.utility.unit
+        head += (f"cost [{unit}]", f"expected utility [{unit}]", f"regret, mean [{unit}]", "P(best)")
+    else:
+        head += ("expected gain", f"P(gain ≥\u00a0{gain})")
+    rows = []
+    for i, row in enumerate(verdict.table.to_dict("records")):
+        trained = np.isfinite(row["params"])
+        band = f"{significant(row['loss_median'])} [{interval(row['loss_q0.05'], row['loss_q0.95'])}]"
+        cells: tuple[str, ...] = (
             str(i + 1),
             str(row["action"]),
-            count(row["params"]),
-            count(row["tokens"]),
-            scientific(row["flops"]),
-            f"{row['decades_beyond']:+.1f}".replace("-", "−"),
+            count(row["params"]) if trained else DASH,
+            count(row["tokens"]) if trained else DASH,
+            scientific(row["flops"]) if row["flops"] > 0 else DASH,
+            f"{row['decades_beyond']:+.1f}".replace("-", "−") if trained else DASH,
             percent(row["p_target"]),
-            f"{significant(row['loss_median'])} [{interval(row['loss_q0.05'], row['loss_q0.95'])}]",
-            significant(row["gain"], 3),
-            percent(row["p_gain"]),
+            band if trained else DASH,
         )
-        for i, row in enumerate(verdict.table.to_dict("records"))
-    ]
+        if priced:
+            cells += (
+                significant(row["cost"], 3),
+                f"{significant(row['utility'], 3)} ± {significant(row['utility_se'], 2)}",
+                significant(row["regret"], 3),
+                percent(row["p_best"]),
+            )
+        else:
+            cells += (significant(row["gain"], 3), percent(row["p_gain"]))
+        rows.append(cells)
     names = verdict.table["action"].astype(str).tolist()
     return Table(head, rows, text=2, marked=names.index(verdict.action))
 
 
 def first_runs(verdict: Verdict) -> Table:
-    """Return the runs to make first, best first."""
+    """Return the runs to make first: best first, or with a utility in the order they were chosen."""
     first = verdict.first
-    known = {"params", "tokens", "flops", "variance_removed", "sd_now", "sd_after"}
+    known = {"params", "tokens", "flops", "variance_removed", "sd_now", "sd_after", "cost", "gain"}
     labels = [str(c) for c in first.columns if c not in known]
-    cost = float(verdict.table.loc[verdict.table["action"] == verdict.action, "flops"].iloc[0])
-    rows = [
-        (
+    head: tuple[str, ...] = ("", *labels, "parameters", "tokens", "FLOPs")
+    if verdict.decision.utility is not None:
+        unit = verdict.decision.utility.unit
+        head += (f"cost [{unit}]",)
+    else:
+        cost = float(verdict.table.loc[verdict.table["action"] == verdict.action, "flops"].iloc[0])
+        head += ("of the action's cost", "variance removed", "sd left")
+    rows = []
+    for i, row in enumerate(first.to_dict("records")):
+        cells: tuple[str, ...] = (
             str(i + 1),
             *(str(row[c]) for c in labels),
             count(row["params"]),
             count(row["tokens"]),
             scientific(row["flops"]),
-            percent(row["flops"] / cost),
-            percent(row["variance_removed"]),
-            f"{100 * row['sd_after']:.2g}\u00a0%",
         )
-        for i, row in enumerate(first.to_dict("records"))
-    ]
-    head = (
-        "",
-        *labels,
-        "parameters",
-        "tokens",
-        "FLOPs",
-        "of the action's cost",
-        "variance removed",
-        "sd left",
-    )
+        if verdict.decision.utility is not None:
+            cells += (significant(row["cost"], 3),)
+        else:
+            cells += (
+                percent(row["flops"] / cost),
+                percent(row["variance_removed"]),
+                f"{100 * row['sd_after']:.2g}\u00a0%",
+            )
+        rows.append(cells)
     return Table(head, rows, text=1 + len(labels))
 
 
@@ -144,6 +170,50 @@ def isoflop(check: IsoFlopCheck) -> Table:
         )
     head = ("group", "FLOPs", "runs", "N* of the curve", "N* of the law", "bias taken off", "ratio", "")
     return Table(head, rows, text=1)
+
+
+def folds(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Return how the fit forecast its own dearest and largest runs when it did not know them."""
+    rows = [
+        (
+            f"top {fold['share']:.0%} of {fold['axis']}",
+            str(fold["fitted"]),
+            str(fold["forecast"]),
+            ", ".join(f"{fold['decades'][axis]:.2f} in {axis}" for axis in fold["decades"]),
+            f"{100 * fold['median_miss']:+.2f}\u00a0%".replace("-", "−"),
+            f"{100 * fold['mean_abs_miss']:.2f}\u00a0%",
+            f"{fold['inside90']:.0%}",
+        )
+        for fold in records
+    ]
+    head = (
+        "left out",
+        "fitted",
+        "forecast",
+        "furthest beyond, decades",
+        "median miss",
+        "mean miss",
+        "inside 90 % band",
+    )
+    return Table(head, rows)
+
+
+def odd(found: pd.DataFrame) -> Table:
+    """Return the runs that the posterior finds odd, the first `MOST_ODD` of them."""
+    rows = [
+        (
+            " ".join(str(row[c]) for c in found.columns if c == "run_id") or f"row {row['row']}",
+            ":".join(str(row[c]) for c in found.columns if c not in ODD_COLUMNS),
+            f"{row['loss']:.4g}",
+            f"{row['expected']:.4g}",
+            f"{100 * row['off']:+.1f}\u00a0%".replace("-", "−"),
+            f"{row['scales']:+.1f}".replace("-", "−"),
+            f"{row['p_odd']:.2f}",
+        )
+        for row in found.head(MOST_ODD).to_dict("records")
+    ]
+    head = ("run", "group", "loss", "expected", "off by", "in noise scales", "P(odd)")
+    return Table(head, rows, text=2)
 
 
 def _three(bands: np.ndarray, digits: int) -> str:

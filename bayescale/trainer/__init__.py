@@ -14,9 +14,18 @@ from bayescale.trainer.errors import MissingExtra, TrainerError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["run_sweep"]
+__all__ = ["needs", "run_sweep"]
 
 ENGINES = ("local", "ray")
+
+
+def needs(*modules: str, what: str = "training", extra: str = "train") -> None:
+    """Say in a line what to install for `what`, where one of the modules is not there."""
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(
+            f'{what} needs {", ".join(missing)}, not installed here; run: pip install "bayescale[{extra}]"',
+        )
 
 
 def run_sweep(
@@ -64,11 +73,7 @@ def run_sweep(
     for name, value in (("workers", workers), ("threads", threads)):
         if value < 1:
             raise TrainerError(f"{name} is {value}; it must be at least 1")
-    missing = [name for name in ("torch", "tokenizers", "safetensors") if find_spec(name) is None]
-    if missing:
-        raise MissingExtra(
-            f'training needs {", ".join(missing)}, not installed here; run: pip install "bayescale[train]"',
-        )
+    needs("torch", "tokenizers", "safetensors")
     if engine == "ray" and find_spec("ray") is None:
         raise MissingExtra('engine ray needs ray, not installed here; run: pip install "bayescale[ray]"')
     from bayescale.trainer import sweep

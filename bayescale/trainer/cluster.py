@@ -47,8 +47,14 @@ def on_ray(
             while waiting and len(under_way) < workshop.workers:
                 run = waiting.pop()
                 state = workshop.state(run.config).absolute()
+                kept = workshop.kept(run.config)
                 reference = remote.remote(
-                    run.config, tokens[run.config.task], str(state), workshop.every, workshop.threads
+                    run.config,
+                    tokens[run.config.task],
+                    str(state),
+                    workshop.every,
+                    workshop.threads,
+                    str(kept.absolute()) if kept else None,
                 )
                 under_way[reference] = run
             (done, *_), _ = ray.wait(list(under_way), num_returns=1)
@@ -63,9 +69,11 @@ def _in_memory(data: Dataset) -> Dataset:
     return Dataset(data.train[:], data.held_out[:], data.held_out_documents[:], data.manifest)
 
 
-def _train(config: RunConfig, data: Dataset, state: str, every: float, threads: int) -> Result:
+def _train(
+    config: RunConfig, data: Dataset, state: str, every: float, threads: int, keep: str | None
+) -> Result:
     import torch
 
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     torch.set_num_threads(threads)
-    return train(config, data, Path(state), every)
+    return train(config, data, Path(state), every, keep=Path(keep) if keep else None)

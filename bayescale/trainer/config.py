@@ -58,6 +58,13 @@ class Architecture(Part):
     granularity: Annotated[
         PositiveInt, Field(description="experts a token goes to, each so much narrower")
     ] = 1
+    contexts: Annotated[
+        tuple[tuple[PositiveInt, Fraction], ...],
+        Field(
+            description="[length, share of the steps] in turn, of the sequences trained on, which are measured at "
+            "data.context all the same; that length throughout where absent"
+        ),
+    ] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -74,6 +81,8 @@ class Architecture(Part):
             raise ValueError(
                 f"there is no architecture {self.kind!r}; choose from {', '.join(architectures.names())}"
             )
+        if self.contexts and abs(sum(share for _, share in self.contexts) - 1) > 1e-6:
+            raise ValueError("the shares of contexts do not sum to 1; they are shares of a run's steps")
         return self
 
 
@@ -176,6 +185,10 @@ class Sweep(Part):
     training: Training = Training()
     sizes: Annotated[list[Size], Field(min_length=1)]
     budgets: Annotated[list[Budget], Field(min_length=1)]
+    keep_weights: Annotated[
+        bool,
+        Field(description="keep each run's last weights in the work folder, to measure more of it later"),
+    ] = False
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -191,6 +204,19 @@ class Sweep(Part):
                 f"training.batch_min {self.training.batch_min} is not a multiple of data.context "
                 f"{self.data.context}; a batch is made of whole sequences"
             )
+        for architecture in self.architectures:
+            if architecture.contexts and self.training.schedule == "wsd":
+                raise ValueError(
+                    f'architecture {architecture.name!r} changes its contexts by shares of a run, and schedule "wsd" '
+                    'shares a trunk among runs of any length; use schedule "cosine"'
+                )
+            for context, _ in architecture.contexts:
+                if context > self.data.context or self.training.batch_min % context:
+                    raise ValueError(
+                        f"architecture {architecture.name!r} trains on sequences of {context}; give a length of at "
+                        f"most data.context, {self.data.context}, that divides training.batch_min, "
+                        f"{self.training.batch_min}"
+                    )
         cells = [f"{a.name}/{t.name}" for a in self.architectures for t in self.tasks]
         for number, budget in enumerate(self.budgets):
             for pattern in budget.cells:

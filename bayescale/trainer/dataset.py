@@ -163,8 +163,12 @@ class Order:
 
     def batch(self, first: int, count: int) -> npt.NDArray[np.int64]:
         """Ids of `count` windows from number `first` of the run: (count, context + 1)."""
-        starts = np.array([self._window(number) for number in range(first, first + count)]) * self.context
+        starts = self.starts(first, count)
         return self.tokens[starts[:, None] + np.arange(self.context + 1)].astype(np.int64)
+
+    def starts(self, first: int, count: int) -> npt.NDArray[np.int64]:
+        """Where in the train split these windows start."""
+        return np.array([self._window(number) for number in range(first, first + count)]) * self.context
 
     def _window(self, number: int) -> int:
         epoch, place = divmod(number, self.windows)

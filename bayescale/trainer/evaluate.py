@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
@@ -49,13 +50,45 @@ def windows(dataset: Dataset, context: int, tokens: int) -> np.ndarray:
     return np.arange(count) * there // count * context
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class TokenLosses:
+    """The loss of every token that was measured, in the held-out split's order.
+
+    Parameters
+    ----------
+    losses : array of float64, (tokens,)
+        In nats.
+    owners : array of int, (tokens,)
+        The held-out document that each token belongs to.
+    ids : array of int, (tokens,)
+        The tokens predicted.
+    places : array of int, (tokens,)
+        Tokens of context that each was predicted from, from 1 on.
+    """
+
+    losses: npt.NDArray[np.float64]
+    owners: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+
+    def where(self, these: npt.NDArray[np.bool_]) -> TokenLosses:
+        """Keep some of the tokens."""
+        return TokenLosses(self.losses[these], self.owners[these], self.ids[these], self.places[these])
+
+
 def measure(model: Decoder, dataset: Dataset, tokens: int) -> HeldOut:
     """Measure the mean loss of predicting each token of the held-out windows from those before it there."""
+    found = token_losses(model, dataset, tokens)
+    return summary(found.losses, found.owners)
+
+
+@torch.no_grad()
+def token_losses(model: Decoder, dataset: Dataset, tokens: int) -> TokenLosses:
+    """Measure the loss of each token of the held-out windows, given those before it there."""
     context = model.shape.context
     starts = windows(dataset, context, tokens)
     at_once = max(1, MICROBATCH_TOKENS // context)
-    losses, owners = [], []
+    losses, owners, predicted = [], [], []
     model.eval()
     for first in range(0, len(starts), at_once):
         spans = starts[first : first + at_once, None] + np.arange(context + 1)
@@ -64,11 +97,18 @@ def measure(model: Decoder, dataset: Dataset, tokens: int) -> HeldOut:
         loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
         losses.append(loss.double().numpy())
         owners.append(dataset.held_out_documents[spans[:, 1:]].ravel())
+        predicted.append(ids[:, 1:].flatten().numpy())
     model.train()
-    return _summary(np.concatenate(losses), np.concatenate(owners))
+    return TokenLosses(
+        np.concatenate(losses),
+        np.concatenate(owners),
+        np.concatenate(predicted),
+        np.tile(np.arange(1, context + 1), len(starts)),
+    )
 
 
-def _summary(losses: np.ndarray, owners: np.ndarray) -> HeldOut:
+def summary(losses: np.ndarray, owners: np.ndarray) -> HeldOut:
+    """Take the mean and its standard error over documents."""
     mean = float(losses.mean())
     _, document = np.unique(owners, return_inverse=True)
     excess = np.bincount(document, weights=losses - mean)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from bayescale.trainer import dataset, files, sweep, table
+from bayescale.trainer import dataset, files, sweep, table, weights
 from bayescale.trainer.config import read_sweep
 from bayescale.trainer.errors import TrainerError
 from bayescale.trainer.team import Team, joined
@@ -52,7 +52,8 @@ def _train(arguments: argparse.Namespace, team: Team) -> None:
         )
     config = configs[arguments.run_id]
     state = work / "checkpoints" / f"{config.run_id}.safetensors"
-    result = train(config, dataset.load(data[config.task]), state, team=team)
+    keep = weights.path(work, config.run_id) if read.keep_weights else None
+    result = train(config, dataset.load(data[config.task]), state, team=team, keep=keep)
     if team.leads:
         files.write_json(table.result_path(work, config.run_id), result)
         state.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
@@ -35,8 +35,9 @@ class RunConfig:
     part of the identity, and runs measured earlier keep theirs: `kind` is the architecture's file ("": its
     name), `base_width` muP's (0: embeddings and head as they were, see `Decoder.initialise`), `decay_steps`
     those at the end of schedule "wsd", `unique_tokens` the subset trained on (0: all), `noise_points` the steps
-    at which the gradient noise is measured, and `vector_learning_rate` the peak for gains, biases and decays
-    (0: that of embeddings).
+    at which the gradient noise is measured, `vector_learning_rate` the peak for gains, biases and decays (0: that
+    of embeddings), and `contexts` the lengths of the sequences trained on, each with its share of the steps
+    (empty: `context` throughout, which is the length that the loss is measured at either way).
     """
 
     architecture: str
@@ -68,6 +69,7 @@ class RunConfig:
     unique_tokens: int = 0
     noise_points: int = 0
     vector_learning_rate: float = 0.0
+    contexts: tuple[tuple[int, float], ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -94,6 +96,10 @@ class RunConfig:
         """Tokens trained on, repetitions included."""
         return self.steps * self.batch_tokens
 
+    def phases(self) -> list[tuple[int, int]]:
+        """Lengths of the sequences trained on, in turn: (context, step that it ends before), the last at `steps`."""
+        return phases(self.steps, self.contexts or ((self.context, 1.0),))
+
     def shape(self) -> Shape:
         """The model's shape."""
         from bayescale.trainer.architectures._common import Shape
@@ -102,6 +108,15 @@ class RunConfig:
             self.vocab, self.context, self.width, self.depth, self.heads,
             self.kv_heads, self.experts, self.granularity,
         )  # fmt: skip
+
+
+def phases(steps: int, contexts: Sequence[tuple[int, float]]) -> list[tuple[int, int]]:
+    """Share steps out among contexts, to the nearest whole step: (context, step that it ends before)."""
+    ends, share = [], 0.0
+    for context, part in contexts:
+        share += part
+        ends.append((context, round(share * steps)))
+    return [*ends[:-1], (ends[-1][0], steps)]
 
 
 # Fields that are part of every identity: those of the first recipe.
@@ -231,7 +246,8 @@ def _count(architecture: Architecture, context: int, size: Size, vocab: int) -> 
             model = architectures.build(a.kind, shape)
     except TrainerError as error:
         raise TrainerError(f"sizes: {error}") from None
-    return Counts(model.params_total(), model.params_active(), 3 * model.forward_flops_per_token())
+    per_token = sum(s * model.forward_flops_per_token(c) for c, s in a.contexts or ((context, 1.0),))
+    return Counts(model.params_total(), model.params_active(), round(3 * per_token))
 
 
 def _candidate(sweep: Sweep, budget: Budget, size: Size, counts: Counts) -> Candidate:
@@ -301,6 +317,7 @@ def _planned(
         unique_tokens=budget.unique_tokens,
         noise_points=training.noise_points,
         vector_learning_rate=training.vector_learning_rate,
+        contexts=architecture.contexts,
     )
     flops = config.tokens * c.counts.flops_per_token
     return PlannedRun(config, budget.flops, budget.split, flops, c.counts.params)

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from bayescale.runs import Conventions, write_runs
-from bayescale.trainer import dataset, files, lock, table
+from bayescale.trainer import dataset, files, lock, table, weights
 from bayescale.trainer.config import Sweep
 from bayescale.trainer.plan import PlannedRun, RunConfig, plan
 from bayescale.trainer.progress import Reporter
@@ -42,6 +42,8 @@ class Workshop:
         Processes side by side, and the threads of each.
     every : float
         Seconds between a run's checkpoints.
+    keep : bool
+        Whether the weights that runs end with are kept.
     """
 
     folder: Path
@@ -49,10 +51,15 @@ class Workshop:
     workers: int
     threads: int
     every: float
+    keep: bool = False
 
     def state(self, config: RunConfig) -> Path:
         """Where the checkpoint of a run in progress lies."""
         return self.folder / "checkpoints" / f"{config.run_id}.safetensors"
+
+    def kept(self, config: RunConfig) -> Path | None:
+        """Where the weights that a run ends with are kept, if they are."""
+        return weights.path(self.folder, config.run_id) if self.keep else None
 
 
 def run(
@@ -87,10 +94,17 @@ def run(
     with lock.held(work):
         planned, data = lay_out(sweep, work)
         results = table.read_results(work)
-        todo = [r for r in planned if r.config.run_id not in results]
-        before = [results[r.config.run_id] for r in planned if r.config.run_id in results]
+        # A run whose weights are wanted and were not kept is trained again, to the same figures.
+        done = {
+            r.config.run_id
+            for r in planned
+            if r.config.run_id in results
+            and (not sweep.keep_weights or weights.path(work, r.config.run_id).exists())
+        }
+        todo = [r for r in planned if r.config.run_id not in done]
+        before = [results[run_id] for run_id in done]
         write_table(sweep, results, planned, out)
-        workshop = Workshop(work, data, workers, threads, every)
+        workshop = Workshop(work, data, workers, threads, every, sweep.keep_weights)
         with Reporter(todo, before, workers) as reporter:
             reporter.say(
                 f"sweep {sweep.name}: {len(planned)} runs, {len(before)} done before, "
@@ -164,7 +178,7 @@ def _train(
 ) -> Result:
     with _threads(workshop.threads):
         data = dataset.load(workshop.data[config.task])
-        return train(config, data, workshop.state(config), workshop.every, tick)
+        return train(config, data, workshop.state(config), workshop.every, tick, keep=workshop.kept(config))
 
 
 def _end_with_parent() -> None:

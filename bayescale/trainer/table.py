@@ -20,6 +20,9 @@ COLUMNS = [
     "wall_s", "python", "torch", "machine", "commit", "code", "created",
 ]  # fmt: skip
 
+# Of a corpus that knows it, and no column of a table without such a corpus.
+WHERE_KNOWN = ["word_entropy"]
+
 
 def result_path(work: Path, run_id: str) -> Path:
     """Where a run's result lies, once it is finished."""
@@ -41,5 +44,6 @@ def assemble(results: Mapping[str, Mapping[str, Any]], planned: Iterable[Planned
         for run in planned
         if run.config.run_id in results
     ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    known = [c for c in WHERE_KNOWN if any(row.get(c) is not None for row in rows)]
+    frame = pd.DataFrame(rows, columns=COLUMNS + known)
     return frame.astype({"loss": float, "loss_se": float})

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bayescale.trainer import architectures, checkpoint, evaluate, machine, noise, optimizer
+from bayescale.trainer import architectures, checkpoint, evaluate, machine, noise, optimizer, weights
 from bayescale.trainer.architectures._common import Decoder
 from bayescale.trainer.dataset import Dataset, Order
 from bayescale.trainer.errors import TrainerError
@@ -34,6 +35,7 @@ def train(
     every: float = 60.0,
     tick: Callable[[int, float], None] = lambda step, loss: None,
     team: Team = ALONE,
+    keep: Path | None = None,
 ) -> dict[str, Any]:
     """Train one model and measure its held-out loss.
 
@@ -51,6 +53,8 @@ def train(
         Called after each step with the steps done and the step's loss in nats per token.
     team : Team
         The processes that share the run's batches; by default this one alone.
+    keep : Path, optional
+        Where to keep the weights that it ends with.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def train(
     """
     # The random state is torch's, one for the process; the caller gets it back.
     with torch.random.fork_rng(devices=[]):
-        return _train(config, dataset, state, every, tick, team)
+        return _train(config, dataset, state, every, tick, team, keep)
 
 
 def _train(
@@ -71,6 +75,7 @@ def _train(
     every: float,
     tick: Callable[[int, float], None],
     team: Team,
+    keep: Path | None,
 ) -> dict[str, Any]:
     provenance = machine.provenance()  # as the run begins: the source may change before it ends
     if any(dataset.manifest[key] != getattr(config, key) for key in ("corpus_sha256", "tokenizer_sha256")):
@@ -79,14 +84,15 @@ def _train(
     model = architectures.build(config.kind or config.architecture, config.shape())
     model.initialise(config.seed, config.base_width)
     adam = optimizer.make(model, config)
-    order = Order(dataset.train, config.context, config.seed, config.unique_tokens)
+    phases = config.phases()
+    orders = {c: Order(dataset.train, c, config.seed, config.unique_tokens) for c, _ in phases}
     progress = _resume(config, state, model, adam) or checkpoint.Progress()
-    sequences = config.batch_tokens // config.context
-    if sequences % team.size:
-        raise TrainerError(
-            f"run {config.run_id} has batches of {sequences} sequences, which {team.size} processes cannot share "
-            "evenly; start a number that divides it"
-        )
+    for context in orders:
+        if (sequences := config.batch_tokens // context) % team.size:
+            raise TrainerError(
+                f"run {config.run_id} has batches of {sequences} sequences, which {team.size} processes cannot share "
+                "evenly; start a number that divides it"
+            )
     forward = team.wrap(model)
     trunk = config.schedule == "wsd"
     # Runs that share a trunk share its curve, so their points cannot depend on where they end.
@@ -100,6 +106,8 @@ def _train(
         if state and team.leads and trunk and progress.step == config.steps - config.decay_steps:
             checkpoint.save(_trunk(config, state, progress.step), config.trunk_id, model, adam, progress)
         optimizer.set_rates(adam, progress.step, config)
+        order = orders[next(context for context, end in phases if progress.step < end)]
+        sequences = config.batch_tokens // order.context
         # An odd batch has no halves to compare, and a team compares none.
         look = (
             team.size == 1
@@ -130,10 +138,13 @@ def _train(
             checkpoint.save(state, config.run_id, model, adam, progress)
             saved = now
 
+    if keep and team.leads:
+        weights.save(keep, config.run_id, model)
     held_out = evaluate.measure(model, dataset, config.held_out_tokens)
     diverged = diverged or not held_out.loss <= progress.first_loss
     tokens = progress.step * config.batch_tokens
-    flops_per_token = 3 * model.forward_flops_per_token()
+    spent = phase_tokens(config, progress.step)
+    flops = sum(3 * count * model.forward_flops_per_token(context) for context, count in spent.items())
     return {
         "run_id": config.run_id,
         "architecture": config.architecture,
@@ -142,13 +153,13 @@ def _train(
         "tokens": tokens,
         "loss": _finite(held_out.loss),
         "loss_se": _finite(held_out.loss_se),
-        "flops": tokens * flops_per_token,
+        "flops": flops,
         "params_total": model.params_total(),
         "params_embedding": model.params_embedding(),
         "params_active": model.params_active(),
         "experts": config.experts,
         "granularity": config.granularity,
-        "unique_tokens": order.unique_tokens(progress.step * sequences),
+        "unique_tokens": unique_tokens(config, orders, progress.step),
         "steps": progress.step,
         "batch_tokens": config.batch_tokens,
         "learning_rate": config.learning_rate,
@@ -165,6 +176,7 @@ def _train(
         "held_out_tokens": held_out.tokens,
         "noise_scale": noise.scale(progress.noise, config.steps),
         **_entropy_floor(dataset, config.context),
+        "word_entropy": dataset.manifest.get("word_entropy"),
         "wall_s": round(before + time.monotonic() - begun, 3),
         **provenance,
         "created": datetime.now(UTC).date().isoformat(),
@@ -172,6 +184,33 @@ def _train(
         "noise": [list(measured) for measured in progress.noise],
         "config": asdict(config),
     }
+
+
+def phase_tokens(config: RunConfig, steps: int) -> dict[int, int]:
+    """Tokens trained on in the first `steps` steps, by the length of the sequences they came in."""
+    spent: dict[int, int] = {}
+    begun = 0
+    for context, end in config.phases():
+        spent[context] = spent.get(context, 0) + max(0, min(end, steps) - begun) * config.batch_tokens
+        begun = end
+    return spent
+
+
+def unique_tokens(config: RunConfig, orders: Mapping[int, Order], steps: int) -> int:
+    """Distinct train tokens that the first `steps` steps predict."""
+    if len(orders) == 1:
+        ((context, order),) = orders.items()
+        return order.unique_tokens(steps * (config.batch_tokens // context))
+    # Sequences of one length may cover what those of another did.
+    seen = np.zeros(max(len(order.tokens) for order in orders.values()), dtype=bool)
+    begun = 0
+    for context, end in config.phases():
+        sequences = config.batch_tokens // context
+        for step in range(begun, min(end, steps)):
+            starts = orders[context].starts(step * sequences, sequences)
+            seen[(starts[:, None] + np.arange(1, context + 1)).ravel()] = True
+        begun = end
+    return int(seen.sum())
 
 
 def _resume(

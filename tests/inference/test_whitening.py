@@ -16,13 +16,14 @@ from bayescale.models.density import data_of, layout_of, log_density
 from tests.inference.test_nuts import linear_world
 
 
-@pytest.fixture(scope="module", params=["plain", "by run"])
+@pytest.fixture(scope="module", params=["plain", "by run", "misfit"])
 def pieces(request: pytest.FixtureRequest, runs: pd.DataFrame):  # type: ignore[no-untyped-def]
-    table = runs if request.param == "plain" else runs.assign(run_id=np.arange(len(runs)) // 2)
-    design = make_design(Model.load("chinchilla"), table)
+    table = runs.assign(run_id=np.arange(len(runs)) // 2) if request.param == "by run" else runs
+    name = "generalised" if request.param == "misfit" else "chinchilla"
+    design = make_design(Model.load(name), table)
     layout, data = layout_of(design), data_of(design)
     mode = np.random.default_rng(0).normal(scale=0.2, size=layout.size)
-    return layout, data, whitening_at(mode[None], layout, data)
+    return layout, data, whitening_at(mode, layout, data)
 
 
 def test_there_and_back(pieces) -> None:  # type: ignore[no-untyped-def]
@@ -51,7 +52,7 @@ def test_a_linear_model_is_standard_normal_whatever_the_spread() -> None:
     design = make_design(loose, runs)
     layout, data = layout_of(design), data_of(design)
     start = find_start(layout, data, np.random.default_rng(0))
-    whitening = whitening_at(start.modes[:1], layout, data)
+    whitening = whitening_at(start.modes[0], layout, data)
     noise = np.asarray(whitening["centre"]) * 0
     for spread in (-2.0, 0.0, 2.0):
 

@@ -239,10 +239,10 @@ def test_the_standard_error_is_clustered_by_document() -> None:
     # Documents that differ by 1 and tokens that hardly do: 5000 tokens know no more than 50 documents.
     losses = generator.normal(size=50)[owners] + 0.01 * generator.normal(size=5000)
     by_document = losses.reshape(50, 100).mean(axis=1)
-    found = evaluate._summary(losses, owners)
+    found = evaluate.summary(losses, owners)
     assert found.loss == pytest.approx(losses.mean())
     assert found.loss_se == pytest.approx(by_document.std(ddof=1) / np.sqrt(50), rel=1e-6)
-    one = evaluate._summary(losses, np.zeros(5000, dtype=int))
+    one = evaluate.summary(losses, np.zeros(5000, dtype=int))
     assert one.loss_se == pytest.approx(losses.std(ddof=1) / np.sqrt(5000))
 
 

@@ -66,11 +66,10 @@ def draw(subject: Subject, width: float) -> Figure:
         for action in actions[i]:
             _mark(axis, action, subject)
             heights += [action["q0.05"], action["q0.95"]]
-        if subject.decision is not None and actions[i]:
-            axis.axhline(
-                subject.decision.target_loss, color=style.GREEN, linestyle=(0, (4, 2)), linewidth=1.1
-            )
-            heights.append(subject.decision.target_loss)
+        target = subject.decision.target_loss if subject.decision is not None else None
+        if target is not None and actions[i]:
+            axis.axhline(target, color=style.GREEN, linestyle=(0, (4, 2)), linewidth=1.1)
+            heights.append(target)
         axis.set_title(style.label(subject.cells[i]) if len(subject.cells) > 1 else "")
         if place % columns == 0:
             axis.set_ylabel(f"loss [{style.label(subject.posterior.conventions.loss, 20)}]")
@@ -156,9 +155,10 @@ def _actions(subject: Subject, cell: int) -> list[dict[str, Any]]:
     )
     found = []
     for place, action in enumerate(subject.decision.actions):
-        if any(labels.get(column) != value for column, value in action.groups.items()):
+        # What an ensemble or a compressed model comes to is no point of the law's curve.
+        if action.kind != "run" or any(labels.get(c) != value for c, value in action.groups.items()):
             continue
-        point = pd.DataFrame([{"params": action.params, "tokens": action.tokens, **labels}])
+        point = pd.DataFrame([{"params": action.params, "tokens": action.tokens, **action.inputs, **labels}])
         band = predict(subject.posterior, point, of="run").iloc[0]
         found.append(
             {"place": place, "name": action.name, "flops": float(subject.verdict.table["flops"].iloc[place])}
@@ -214,12 +214,9 @@ def _legend(subject: Subject, acted: bool) -> list[Any]:
                 markersize=10,
                 label="action, 90 % band of a run",
             ),
-            Line2D(
-                [],
-                [],
-                color=style.GREEN,
-                linestyle=(0, (4, 2)),
-                label=f"target loss {significant(subject.decision.target_loss)}",
-            ),
         ]
+    target = subject.decision.target_loss if subject.decision is not None else None
+    if acted and target is not None:
+        label = f"target loss {significant(target)}"
+        handles.append(Line2D([], [], color=style.GREEN, linestyle=(0, (4, 2)), label=label))
     return handles

@@ -225,8 +225,10 @@ class Decoder(nn.Module):
         """Parameters of the token and position embeddings; the former also serve as the output head."""
         return sum(m.weight.numel() for m in self.modules() if isinstance(m, nn.Embedding))
 
-    def forward_flops_per_token(self) -> int:
+    def forward_flops_per_token(self, context: int = 0) -> int:
         """Count the FLOPs of a forward pass over a full context, per token: matrix products alone.
+
+        `context` is the length in tokens; 0 for the shape's own.
 
         A multiply and an add are 2 FLOPs. Attention counts the whole square of scores, as the products that a
         plain implementation carries out, though the mask discards half. Element-wise work, normalisation and
@@ -235,7 +237,7 @@ class Decoder(nn.Module):
         """
         linear = sum(2 * m.weight.numel() for m in self.modules() if isinstance(m, nn.Linear))
         own = sum(
-            m.products_per_token(self.shape.context)
+            m.products_per_token(context or self.shape.context)
             for m in self.blocks.modules()
             if hasattr(m, "products_per_token")
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,13 @@ NEAR = 0.5  # of a document's shingles that train has, from which on it is nearl
 WORD = re.compile(r"\w+")
 
 
-def prose_corpus(documents: Iterable[Document], source: str, licence: str, version: str = "") -> Corpus:
+def prose_corpus(
+    documents: Iterable[Document],
+    source: str,
+    licence: str,
+    version: str = "",
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Corpus:
     """Split documents by name into a corpus without exact copies, and without nearly equal ones in held-out."""
     everything = list(documents)
     train, held_out = split(everything)
@@ -33,6 +41,7 @@ def prose_corpus(documents: Iterable[Document], source: str, licence: str, versi
         licence,
         version,
         removed={"documents_twice": exact, "held_out_documents_near_train": len(held_out) - len(kept)},
+        facts=facts,
     )
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from bayescale.trainer import corpora
 from bayescale.trainer.corpora._common import Corpus, Document, is_held_out
 from bayescale.trainer.corpora._repeats import WORD, prose_corpus
+from bayescale.trainer.corpora._words import facts
 from bayescale.trainer.errors import TrainerError
 
 SHORTEST = 32  # words
@@ -37,31 +39,51 @@ def collect(sources: str = "bible,dictionary", words: int = 5000) -> Corpus:
     TrainerError
         If a source is not there, or no span passes.
     """
-    gathered = [(name, corpora.collect(name, {})) for name in sources.replace(" ", "").split(",") if name]
+    kept = filtered(sources, words)
+    # Under the source's name, so that a document is in train or held out as it is there.
+    documents = [Document(d.name, "\n\n".join(found) + "\n") for d, found in kept.documents]
+    return prose_corpus(
+        documents,
+        source=f"spans of {sources} inside their {words} most frequent words",
+        licence=kept.licence,
+        version=kept.version,
+        facts=facts(documents),
+    )
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """Documents and the spans of each that stay inside the vocabulary; documents without one are left out."""
+
+    documents: tuple[tuple[Document, list[str]], ...]
+    licence: str
+    version: str
+
+
+def filtered(sources: str, words: int) -> Filtered:
+    """Gather the sources and find their spans; parameters and errors as of `collect`."""
+    gathered = [corpora.collect(name, {}) for name in sources.replace(" ", "").split(",") if name]
     frequent = Counter(
-        word for _, corpus in gathered for d in corpus.train for word in WORD.findall(d.text.lower())
+        word for corpus in gathered for d in corpus.train for word in WORD.findall(d.text.lower())
     )
     vocabulary = frozenset(word for word, _ in frequent.most_common(words))
-    documents = [
-        # Under the source's name, so that a document is in train or held out as it is there.
-        Document(d.name, "\n\n".join(found) + "\n")
-        for _, corpus in gathered
+    documents = tuple(
+        (d, found)
+        for corpus in gathered
         for d in (*corpus.train, *corpus.held_out)
         if (found := list(spans(d.text, vocabulary)))
-    ]
+    )
     for part in (False, True):
-        if not any(is_held_out(d.name) == part for d in documents):
+        if not any(is_held_out(d.name) == part for d, _ in documents):
             raise TrainerError(
                 f"corpus 'simple_prose': no span of {SHORTEST} words of {sources} stays inside {words} words; "
                 "raise words, or add sources"
             )
-    corpus = prose_corpus(
+    return Filtered(
         documents,
-        source=f"spans of {sources} inside their {words} most frequent words",
-        licence=" AND ".join(sorted({c.licence for _, c in gathered})),
-        version="; ".join(c.version for _, c in gathered),
+        licence=" AND ".join(sorted({c.licence for c in gathered})),
+        version="; ".join(c.version for c in gathered),
     )
-    return corpus
 
 
 def spans(text: str, vocabulary: frozenset[str]) -> Iterator[str]:

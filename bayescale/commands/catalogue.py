@@ -1,0 +1,89 @@
+"""What laws and models there are, and what a corpus says before any run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bayescale.commands.console import note, say, say_json
+from bayescale.commands.fits import writable
+from bayescale.commands.options import (
+    AsJson,
+    Seed,
+)
+from bayescale.errors import UserError
+
+
+def laws(name: Annotated[str | None, typer.Argument(help="Print one in full.")] = None) -> None:
+    """The scaling laws there are."""
+    from bayescale.laws import law
+    from bayescale.laws import laws as every
+
+    if name is None:
+        for one in every().values():
+            say(f"{one.name:<14} {one.equation:<40} {one.title}")
+        return
+    try:
+        say(str(law(name)))
+    except KeyError as error:
+        raise UserError(error.args[0]) from None
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A model, by name or file, printed with all its priors.")
+    ] = None,
+) -> None:
+    """The models there are: a law, its pooling, its priors and its noise."""
+    from bayescale.bundled import bundled
+    from bayescale.models import Model
+
+    if name is not None:
+        say(str(Model.load(name)))
+        return
+    for path in sorted(bundled("models").glob("*.toml")):
+        say(f"{path.stem:<14} {Model.load(path).description}")
+
+
+def priors(
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            metavar="CORPUS",
+            help="A folder, a text file, token ids (.npy), or a bundled corpus such as python_docs.",
+        ),
+    ],
+    vocab: Annotated[
+        int, typer.Option("--vocab", help="Entries of the tokenizer that text is read with: your models'.")
+    ] = 1024,
+    pattern: Annotated[str, typer.Option("--pattern", help="Which files of a folder.")] = "**/*.txt",
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw both curves with their fits, as a PNG, SVG or PDF.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """A prior for the data exponent from the corpus itself, before any run; ends with lines to paste in a model file.
+
+    Measures how the entropy of the next token falls with context, how correlations fall with distance (alpha_D =
+    gamma / (2 beta), Cagnetta et al. 2026), and how an n-gram model's own loss falls with text. Takes a minute a
+    million tokens. Needs tokenizers for text: pip install "bayescale[train]"; token ids need nothing.
+    """
+    from bayescale.corpus import corpus_prior
+    from bayescale.corpus.watch import bar
+
+    if figure is not None:
+        writable(figure)
+    with bar() as told:
+        found = corpus_prior(corpus, vocab, seed, pattern, progress=told)
+    if as_json:
+        say_json(found.to_dict())
+    else:
+        say(str(found))
+    if figure is not None:
+        from bayescale.corpus.figure import draw
+
+        draw(found, figure)
+        note(f"wrote {figure}")

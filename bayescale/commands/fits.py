@@ -1,0 +1,79 @@
+"""What every verb does with a posterior: make one, read one, check where it goes, end by its health."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bayescale.commands.console import note
+from bayescale.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.api import Posterior
+    from bayescale.inference import Settings
+
+
+def fit_table(table: pd.DataFrame, model: Any, seed: int, settings: Settings | None) -> Posterior:
+    from bayescale.api import fit as fit_runs
+
+    return fit_runs(table, model, seed, settings, command=shlex.join(["bayescale", *sys.argv[1:]]))
+
+
+def settings_of(chains: int, warmup: int, draws: int, target_accept: float) -> Settings:
+    from bayescale.inference import Settings
+
+    try:
+        return Settings(chains, warmup, draws, target_accept)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def load_fit(path: Path) -> Posterior:
+    from bayescale.api import load
+
+    posterior = load(path)
+    if posterior.health().verdict != "PASS":
+        note(str(posterior.health()))
+    return posterior
+
+
+def writable(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file in it")
+
+
+def unseen(posterior: Posterior, path: Path | None, where: str | None) -> pd.DataFrame | None:
+    from bayescale.runs import read_runs
+
+    return read_runs(path, where=where, inputs=posterior.model.definition.inputs) if path else None
+
+
+def cells_of(posterior: Posterior, labels: dict[str, str]) -> pd.DataFrame | None:
+    """The fitted groups that have these labels; None, for all of them, where there are no labels."""
+    cells = posterior.design.cells
+    for column, label in labels.items():
+        if column not in cells:
+            raise UserError(
+                f"--for: the runs are not grouped by {column}; they are by {', '.join(cells) or 'nothing'}"
+            )
+        kept = cells[cells[column].map(str) == label]
+        if kept.empty:
+            there = ", ".join(map(str, dict.fromkeys(cells[column])))
+            raise UserError(
+                f"--for: no group has {column} = {label} (with what comes before it): there are {there}"
+            )
+        cells = kept
+    return cells.reset_index(drop=True) if labels else None
+
+
+def exit_by_health(posterior: Posterior) -> None:
+    if posterior.health().verdict == "FAIL":
+        raise typer.Exit(1)

@@ -1,0 +1,141 @@
+"""From a runs table to a posterior, to bands, to a page."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bayescale.bundled import DEFAULT_MODEL
+from bayescale.commands.console import note, say, say_json
+from bayescale.commands.fits import exit_by_health, fit_table, load_fit, settings_of, unseen, writable
+from bayescale.commands.options import (
+    Accept,
+    AsJson,
+    Chains,
+    FitFile,
+    Kept,
+    ModelName,
+    RunsFile,
+    Seed,
+    Warmup,
+    Where,
+)
+from bayescale.commands.parsing import levels_of
+
+
+class Of(StrEnum):
+    """Whose loss a band is of."""
+
+    run = "run"
+    mean = "mean"
+
+
+def fit(
+    runs: RunsFile,
+    out: Annotated[Path, typer.Option("--out", help="Where the posterior goes.")] = Path("fit.nc"),
+    model: ModelName = DEFAULT_MODEL,
+    where: Where = None,
+    seed: Seed = 0,
+    chains: Chains = 4,
+    warmup: Warmup = 600,
+    draws: Kept = 1000,
+    target_accept: Accept = 0.9,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a model to measured runs by NUTS, check the sampling, and save the posterior.
+
+    Ends with status 1 where the fit fails its health gate: it is saved, and not to be believed.
+    """
+    from bayescale.models import Model
+    from bayescale.runs import read_runs
+
+    specification = Model.load(model)
+    table = read_runs(runs, where=where, inputs=specification.definition.inputs)
+    for warning in table.attrs["warnings"]:
+        note(f"warning: {warning}")
+    settings = settings_of(chains, warmup, draws, target_accept)
+    # Found out now and not after sampling.
+    writable(out)
+    posterior = fit_table(table, specification, seed, settings)
+    posterior.save(out)
+    if as_json:
+        summary = posterior.summary().reset_index(names="quantity").to_dict("records")
+        say_json(
+            {
+                "out": str(out),
+                "sha256": posterior.sha256,
+                "health": posterior.health().to_dict(),
+                "summary": summary,
+            }
+        )
+    else:
+        say(str(posterior.health()))
+        say(str(posterior))
+        say(f"wrote {out}")
+    exit_by_health(posterior)
+
+
+def predict(
+    fit: FitFile,
+    points: Annotated[
+        Path,
+        typer.Argument(metavar="POINTS", help="A table of runs to predict: the law's inputs and labels."),
+    ],
+    out: Annotated[str, typer.Option("--out", help="A CSV file, or - for standard output.")] = "-",
+    quantiles: Annotated[
+        str, typer.Option("--quantiles", help="0.05,0.5,0.95 or LOW:HIGH:STEP.")
+    ] = "0.05,0.25,0.5,0.75,0.95",
+    of: Annotated[
+        Of, typer.Option("--of", help="The loss a new run would measure, or the expected loss.")
+    ] = Of.run,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the loss at points, with bands.
+
+    A label that the fitted runs have is that group; one that they do not have is a new group from the same population;
+    a missing one is a mixture over the known groups. The column `group` says which.
+    """
+    from bayescale.runs import read_runs
+
+    posterior = load_fit(fit)
+    inputs = posterior.model.definition.inputs
+    table = read_runs(points, inputs=inputs, measured=False)
+    predicted = posterior.predict(table, of=of.value, quantiles=levels_of(quantiles), seed=seed)
+    if as_json:
+        say_json(predicted.to_dict("records"))
+    elif out == "-":
+        sys.stdout.write(predicted.to_csv(index=False))
+    else:
+        from bayescale.runs.atomic import replace_files
+
+        writable(Path(out))
+        replace_files({Path(out): predicted.to_csv(index=False).encode()})
+        say(f"wrote {out}: {len(predicted)} points, band of the {predicted['band'].iloc[0]}")
+
+
+def report(
+    fit: FitFile,
+    out: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
+    decision: Annotated[
+        Path | None, typer.Option("--decision", help="A decision file; its verdict opens the page.")
+    ] = None,
+    holdout: Annotated[
+        Path | None, typer.Option("--holdout", help="Runs that the fit has not seen, to check it by.")
+    ] = None,
+    where: Annotated[str | None, typer.Option("--where", help="Rows of --holdout to use.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Folder for the figures as files of their own.")
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page: verdict, bands, exponents, allocation, health, conventions."""
+    from bayescale.decide import Decision
+
+    posterior = load_fit(fit)
+    question = Decision.from_toml(decision) if decision else None
+    posterior.report(out, decision=question, holdout=unseen(posterior, holdout, where), figures=figures)
+    say(f"wrote {out}")

@@ -1,0 +1,420 @@
+"""What loss buys: when skills emerge, what public models say, what groups hide, what simpler data move."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayescale.commands.console import note, say, say_json, table_text
+from bayescale.commands.fits import exit_by_health, fit_table, load_fit, writable
+from bayescale.commands.options import AsJson, FitFile, RunsFile, Seed, Where
+from bayescale.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.skills.accuracy import SkillFit
+
+BUNDLED = "small-worlds"
+LAW = "chinchilla"
+FEWEST_RUNS = 8
+
+app = typer.Typer(
+    name="skills",
+    help="What loss buys. Alone: the bundled families, and when each of their skills emerges.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+SkillsFile = Annotated[
+    Path,
+    typer.Argument(metavar="SKILLS", help="run_id, skill, items, correct: .csv, .parquet or .jsonl."),
+]
+LinkName = Annotated[
+    str, typer.Option("--link", help="sigmoid in loss, or exponential: Gadre's law of the error.")
+]
+Margin = Annotated[float, typer.Option("--margin", help="Above chance by this much, a skill has emerged.")]
+Factor = Annotated[float, typer.Option("--factor", help="How far beyond the dearest run, in compute.")]
+Chance = Annotated[
+    str | None,
+    typer.Option(
+        "--chance", help="Accuracy of guessing: 0.25, or agreement=0.5,cloze=0.25; goes before the column."
+    ),
+]
+PriorsFile = Annotated[
+    Path | None,
+    typer.Option("--priors", help="A TOML file that changes priors; `bayescale skills priors` prints them."),
+]
+FigureFile = Annotated[Path | None, typer.Option("--figure", help="Draw it, as a PNG, SVG or PDF.")]
+
+
+@app.callback(invoke_without_command=True)
+def bundled_families(
+    context: typer.Context,
+    link: LinkName = "sigmoid",
+    margin: Margin = 0.05,
+    factor: Factor = 10.0,
+    seed: Seed = 0,
+    figure: FigureFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Skills of the bundled families: fit the cheaper runs, say when each skill emerges, ask the held-out runs."""
+    if context.invoked_subcommand is not None:
+        return
+    from bayescale.bundled import bundled
+    from bayescale.runs import read_runs
+
+    folder = bundled("runs") / BUNDLED
+    if figure is not None:
+        writable(figure)
+    runs = read_runs(folder / "runs.parquet", where='status == "finished"')
+    fitted, holdout = _parted(runs)
+    note(f"{len(fitted)} runs to fit, {len(holdout)} dearer ones held out; the loss by NUTS ...")
+    posterior = fit_table(fitted, LAW, seed, None)
+    note(f"loss: health {posterior.health().verdict}")
+    _emergence(
+        posterior,
+        folder / "skills.parquet",
+        holdout,
+        link,
+        margin,
+        factor,
+        0.9,
+        False,
+        None,
+        None,
+        seed,
+        figure,
+        as_json,
+    )
+
+
+@app.command()
+def emerge(
+    fit: FitFile,
+    skills: SkillsFile,
+    holdout: Annotated[
+        Path | None,
+        typer.Option(
+            "--holdout", help="Runs the fit has not seen, whose skills are in the table: do they agree?"
+        ),
+    ] = None,
+    where: Annotated[str | None, typer.Option("--where", help="Rows of --holdout to use.")] = None,
+    link: LinkName = "sigmoid",
+    margin: Margin = 0.05,
+    factor: Factor = 10.0,
+    sure: Annotated[
+        float, typer.Option("--sure", help="The probability that the compute is given for.")
+    ] = 0.9,
+    optimal: Annotated[
+        bool, typer.Option("--optimal", help="Compute-optimal runs, instead of as the fitted ones were made.")
+    ] = False,
+    chance: Chance = None,
+    priors: PriorsFile = None,
+    seed: Seed = 0,
+    figure: FigureFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """When each skill is above chance, from a loss posterior and counts of right items.
+
+    The table of skills has a row a run and skill: run_id, skill, items, correct (or accuracy), and chance where
+    --chance does not say. Ends with status 1 where the fit failed its health gate.
+    """
+    if figure is not None:
+        writable(figure)
+    posterior = load_fit(fit)
+    from bayescale.commands.fits import unseen
+
+    held = unseen(posterior, holdout, where)
+    _emergence(
+        posterior, skills, held, link, margin, factor, sure, optimal, chance, priors, seed, figure, as_json
+    )
+
+
+@app.command()
+def observe(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCORES", help="A row a model: model, family, flops, and a column a benchmark."
+        ),
+    ],
+    factors: Annotated[int, typer.Option("--factors", help="Capabilities behind the scores, 1 to 3.")] = 1,
+    benchmarks: Annotated[
+        str,
+        typer.Option("--benchmarks", help="Columns of scores, separated by commas; all others where absent."),
+    ] = "",
+    anchors: Annotated[
+        str, typer.Option("--anchors", help="The benchmark that each capability is measured in.")
+    ] = "",
+    post: Annotated[
+        str, typer.Option("--post", help="Columns of post-training, 0 or 1, separated by commas.")
+    ] = "",
+    chance: Chance = None,
+    above: Annotated[
+        float | None,
+        typer.Option("--above", help="Hold out models of more FLOPs, and forecast their scores."),
+    ] = None,
+    predict: Annotated[
+        Path | None,
+        typer.Option("--predict", help="Models to forecast: family, flops, post-training columns."),
+    ] = None,
+    priors: PriorsFile = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """An observational law: what a table of public models says, without training anything (Ruan et al. 2024).
+
+    Empty cells are scores that nobody measured. BENCHMARK_items columns say of how many items a score is. Held out
+    are models above --above FLOPs, or those whose column split says holdout. Ends with status 1 where the fit
+    failed its gate.
+    """
+    import numpy as np
+
+    from bayescale.runs.formats import load
+    from bayescale.skills.observational import (
+        fit_observational,
+        forecast_scores,
+        held_out_scores,
+        read_scores,
+    )
+    from bayescale.skills.observational.fit import ObservationalPriors
+
+    scores = read_scores(table, _names(benchmarks), _names(post), _chance(chance))
+    keep = np.ones(len(scores.models), dtype=bool)
+    if above is not None:
+        keep = scores.models["flops"].to_numpy(float) <= above
+    elif "split" in scores.models:
+        keep = (scores.models["split"] != "holdout").to_numpy()
+    if not keep.any():
+        raise UserError(f"{table}: every model is held out; raise --above")
+    fit = fit_observational(
+        scores.keeping(keep), factors, _names(anchors), ObservationalPriors.load(priors), seed
+    )
+    record = held_out_scores(fit, scores.keeping(~keep), seed) if not keep.all() else None
+    forecast = forecast_scores(fit, load(predict).frame, seed) if predict is not None else None
+    if as_json:
+        found: dict[str, Any] = fit.to_dict()
+        found["held_out"] = record and record.to_dict()
+        found["forecast"] = None if forecast is None else forecast.to_dict("records")
+        say_json(found)
+    else:
+        say(str(fit.health()))
+        say(str(fit))
+        for part in (record, None if forecast is None else table_text(forecast)):
+            if part is not None:
+                say(f"\n{part}")
+    if fit.health().verdict == "FAIL":
+        raise typer.Exit(1)
+
+
+@app.command()
+def scores(
+    runs: RunsFile,
+    skills: SkillsFile,
+    out: Annotated[Path, typer.Option("--out", help="The table for `bayescale skills observe`.")] = Path(
+        "scores.csv"
+    ),
+    family: Annotated[
+        str, typer.Option("--family", help="The column that says which runs are of one recipe.")
+    ] = "architecture",
+    chance: Chance = None,
+) -> None:
+    """A table of models and benchmarks from your own runs and their skills, for `observe`."""
+    from bayescale.runs import read_runs
+    from bayescale.runs.atomic import replace_files
+    from bayescale.skills.observational import scores_of_runs
+    from bayescale.skills.table import read_skills, with_runs
+
+    writable(out)
+    rows = with_runs(read_skills(skills, _chance(chance)), read_runs(runs), skills.name)
+    table = scores_of_runs(rows, family)
+    replace_files({out: table.to_csv(index=False).encode()})
+    say(f"wrote {out}: {len(table)} models, {table['family'].nunique()} families")
+
+
+@app.command()
+def groups(
+    runs: RunsFile,
+    by: Annotated[str, typer.Option("--by", help="The column of groups.")] = "group",
+    where: Where = None,
+    law: Annotated[str, typer.Option("--law", help="A law that `bayescale laws` lists.")] = LAW,
+    factor: Factor = 10.0,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Does the gap between groups grow with scale, and does the average hide one that stands still?
+
+    RUNS has a row a run and group, as `bayescale measure groups` writes it; a column share weighs groups in the
+    average. Ends with status 1 where the fit failed its health gate.
+    """
+    from bayescale.models import DesignError
+    from bayescale.runs import read_runs
+    from bayescale.skills.groups import gaps, group_model
+
+    model = group_model(law, by)
+    table = read_runs(runs, where=where, inputs=model.definition.inputs)
+    if by not in table:
+        raise UserError(f"{runs}: there is no column {by!r}; name the column of groups with --by")
+    groupings = table["grouping"].unique() if "grouping" in table else []
+    if len(groupings) > 1:
+        raise UserError(
+            f"{runs}: its groups are of several kinds ({', '.join(map(str, groupings))}), which overlap; "
+            f"take one with --where 'grouping == \"{groupings[0]}\"'"
+        )
+    try:
+        posterior = fit_table(table, model, seed, None)
+    except DesignError as error:
+        raise UserError(f"{runs}: {error}") from None
+    found = gaps(posterior, by, factor)
+    if as_json:
+        say_json({"health": posterior.health().to_dict(), **found.to_dict()})
+    else:
+        say(str(posterior.health()))
+        say(str(found))
+    exit_by_health(posterior)
+
+
+@app.command()
+def moves(
+    fit: FitFile,
+    complexity: Annotated[
+        str,
+        typer.Option(
+            "--complexity", help="Of each corpus, any number that grows with it: simple=0,ordinary=1."
+        ),
+    ],
+    by: Annotated[str, typer.Option("--by", help="The column of corpora.")] = "task",
+    as_json: AsJson = False,
+) -> None:
+    """What simpler data move: the exponents, the floor, or only the offsets of the law."""
+    from bayescale.commands.parsing import assignments
+    from bayescale.skills.complexity import what_moves
+
+    found = what_moves(load_fit(fit), assignments(complexity, "--complexity"), by)
+    if as_json:
+        say_json(found.to_dict())
+    else:
+        say(str(found))
+
+
+@app.command()
+def priors() -> None:
+    """The priors of every model here, and how to write a file that changes them."""
+    from bayescale.skills.observational.fit import ObservationalPriors
+    from bayescale.skills.priors import AccuracyPriors, ScorePriors
+
+    for title, ranges in (
+        ("from loss to accuracy (emerge)", AccuracyPriors()),
+        ("from loss to a mean score (emerge, log-likelihood and Brier)", ScorePriors()),
+        ("observational (observe)", ObservationalPriors()),
+    ):
+        say(f"{title}: 90 % ranges\n{ranges}\n")
+    say("A file for --priors: slope = { range = [0.5, 5], mass = 0.9 }")
+
+
+def _parted(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Runs to fit, and dearer ones to be predicted: as the table says, or else its dearest budget."""
+    counts = runs.groupby("task")["run_id"].transform("size")
+    few = runs.loc[counts < FEWEST_RUNS, "task"].unique()
+    if len(few):
+        note(f"left out, with fewer than {FEWEST_RUNS} runs: {', '.join(map(str, few))}")
+    runs = runs[counts >= FEWEST_RUNS]
+    held = runs["split"] == "holdout"
+    if not held.any():
+        held = runs["budget"] == runs["budget"].max()
+    return runs[~held].reset_index(drop=True), runs[held].reset_index(drop=True)
+
+
+def _emergence(
+    posterior: Any,
+    skills: Path,
+    holdout: pd.DataFrame | None,
+    link: str,
+    margin: float,
+    factor: float,
+    sure: float,
+    optimal: bool,
+    chance: str | None,
+    priors: Path | None,
+    seed: int,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    from bayescale.skills.accuracy import fit_accuracy
+    from bayescale.skills.agreement import agreement
+    from bayescale.skills.emergence import emergence
+    from bayescale.skills.links import LINKS
+    from bayescale.skills.priors import AccuracyPriors
+    from bayescale.skills.table import read_skills, with_runs
+
+    if link not in LINKS:
+        raise UserError(f"--link is one of {', '.join(LINKS)}: got {link!r}")
+    counts = read_skills(skills, _chance(chance))
+    rows = with_runs(counts, posterior.runs, skills.name)
+    fit = fit_accuracy(rows, link, AccuracyPriors.load(priors), seed)  # type: ignore[arg-type]
+    found = emergence(fit, posterior, margin, factor, sure, optimal, seed)
+    record = None
+    if holdout is not None:
+        record = agreement(fit, posterior, with_runs(counts, holdout, skills.name), margin, seed)
+    smooth = _smooth(rows, posterior, factor, seed)
+    if as_json:
+        say_json(
+            {
+                "health": fit.health().to_dict(),
+                "skills": fit.summary().to_dict("records"),
+                **found.to_dict(),
+                "agreement": record and record.to_dict(),
+                "scores": [table.to_dict("records") for table in smooth],
+            }
+        )
+    else:
+        say(str(fit.health()))
+        say(str(fit))
+        say(f"\n{found}")
+        for table in smooth:
+            say(
+                f"\nthe same answers by {table['score'].iloc[0]}, a mean per item, at {factor:g} times the compute:"
+            )
+            say(table_text(table.drop(columns="score")))
+        if record is not None:
+            say(f"\n{record}")
+    if figure is not None:
+        from bayescale.report.figures.skills import draw
+
+        draw(found, fit, record, figure)
+        note(f"wrote {figure}")
+    _exit(fit)
+
+
+def _smooth(rows: pd.DataFrame, posterior: Any, factor: float, seed: int) -> list[pd.DataFrame]:
+    """What the next factor of compute adds to log-likelihood and Brier score, where the table has them."""
+    from bayescale.skills.scores import SCORES, fit_scores, gains
+
+    out = []
+    for score in SCORES:
+        if score in rows and rows[score].notna().any():
+            fit = fit_scores(rows, score, seed=seed)
+            if fit.health().verdict != "PASS":
+                note(f"{score}: {fit.health()}")
+            out.append(gains(fit, posterior, factor, seed))
+    return out
+
+
+def _exit(fit: SkillFit) -> None:
+    if fit.health().verdict == "FAIL":
+        raise typer.Exit(1)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _chance(text: str | None) -> float | dict[str, float] | None:
+    from bayescale.commands.parsing import assignments, numbers
+
+    if text is None:
+        return None
+    return assignments(text, "--chance") if "=" in text else numbers(text, "--chance")[0]

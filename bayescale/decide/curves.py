@@ -1,0 +1,103 @@
+"""Expected loss of the compute-optimal run against budget, a group at a time, draw by draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.decide.optimum import optimum, other_inputs
+from bayescale.forecast.expected import Predictor
+from bayescale.laws import Law
+from bayescale.posterior import PosteriorData
+
+AT_ONCE = 16
+"""Budgets searched together where the optimum has no closed form: what keeps 4,000 draws in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A group's frontier.
+
+    Attributes
+    ----------
+    law : Law
+    values : dict of ndarray, shape (draws,)
+    labels : dict
+        Of the group.
+    fixed : dict
+        The law's inputs beside params and tokens.
+    flops_per_param_token : float
+    predictor : Predictor
+    """
+
+    law: Law
+    values: Mapping[str, np.ndarray]
+    labels: Mapping[str, Any]
+    fixed: Mapping[str, Any]
+    flops_per_param_token: float
+    predictor: Predictor
+
+    def plan(self, flops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """N* and D* at each budget, shape (draws, budgets)."""
+        pieces = [
+            optimum(
+                self.law, self._wide, flops[None, i : i + AT_ONCE], self.flops_per_param_token, self.fixed
+            )
+            for i in range(0, len(flops), AT_ONCE)
+        ]
+        params, tokens = (np.concatenate([np.asarray(p[j]) for p in pieces], axis=1) for j in (0, 1))
+        return params, tokens
+
+    def by_law(self, flops: np.ndarray) -> np.ndarray:
+        """The law's loss at its own optimum, without drift, shape (draws, budgets)."""
+        if set(self.law.inputs) == {"flops"}:
+            return np.asarray(self.law.loss(self._wide, {"flops": flops[None]}))
+        params, tokens = self.plan(flops)
+        return np.asarray(self.law.loss(self._wide, {**self.fixed, "params": params, "tokens": tokens}))
+
+    def drift(self, flops: np.ndarray) -> np.ndarray:
+        """Factors that the loss may have drifted by, as far out as a budget's median size is: (draws, budgets)."""
+        points = pd.DataFrame({**self.labels, "flops": flops}, index=range(len(flops)))
+        if set(self.law.inputs) != {"flops"}:
+            points["params"] = np.median(self.plan(flops)[0], axis=0)
+        return np.asarray(np.exp(self.predictor.drift(points)))
+
+    def loss(self, flops: np.ndarray) -> np.ndarray:
+        """Expected loss at the optimum, shape (draws, budgets)."""
+        return self.by_law(flops) * self.drift(flops)
+
+    def loss_at(self, params: float, tokens: float) -> np.ndarray:
+        """Expected loss of a run, shape (draws,)."""
+        flops = self.flops_per_param_token * params * tokens
+        own = {**self.fixed, "params": params, "tokens": tokens, "flops": flops}
+        loss = np.asarray(self.law.loss(self.values, own))
+        point = pd.DataFrame([{**self.labels, "params": params, "flops": flops}])
+        return np.asarray(loss * np.exp(self.predictor.drift(point)[:, 0]))
+
+    @property
+    def _wide(self) -> dict[str, np.ndarray]:
+        return {name: np.asarray(x)[:, None] for name, x in self.values.items()}
+
+
+def curves(posterior: PosteriorData, groups: pd.DataFrame) -> list[Curve]:
+    """A curve for each group, a row each of labels and of what the law takes beside params and tokens.
+
+    Raises
+    ------
+    AllocationError
+        An input of the law is not given.
+    """
+    predictor = Predictor(posterior)
+    cells = predictor.parameters(groups)
+    k = posterior.flops_per_param_token
+    made = []
+    for i, labels in enumerate(groups.to_dict("records")):
+        values = {name: x[:, i] for name, x in cells.values.items()}
+        alone = set(cells.law.inputs) == {"flops"}
+        others = {} if alone else other_inputs(cells.law, labels)
+        made.append(Curve(cells.law, values, {str(c): x for c, x in labels.items()}, others, k, predictor))
+    return made

@@ -1,0 +1,209 @@
+"""What every action of a decision may come to: losses, draw by draw, and costs.
+
+All actions share the posterior's draws, so that what is uncertain about the law moves them together; every run has
+noise of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from bayescale.decide.decision import Action, Decision, DecisionError, Effect, Run
+from bayescale.forecast import loss_draws
+from bayescale.models.design import label_text
+from bayescale.posterior import PosteriorData
+
+REPEATS = 16
+"""Runs that are simulated for each posterior draw, so that noise is averaged and not added to the uncertainty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Losses and costs of the actions that train a model, or none.
+
+    Attributes
+    ----------
+    actions : tuple of Action
+        Those of the decision but the ones of kind ``first``.
+    expected : ndarray, shape (draws, actions)
+        Expected loss, effects included; the baseline where nothing is done.
+    measured : ndarray, shape (draws, repeats, actions)
+        Losses that runs may measure.
+    flops : ndarray, shape (actions,)
+    baseline : ndarray, shape (actions,)
+        What there is already, for each.
+    groups : tuple of str
+        What was done about the labels of each.
+    """
+
+    actions: tuple[Action, ...]
+    expected: np.ndarray
+    measured: np.ndarray
+    flops: np.ndarray
+    baseline: np.ndarray
+    groups: tuple[str, ...]
+
+
+def outcomes(posterior: PosteriorData, decision: Decision, seed: int = 0) -> Outcomes:
+    """Simulate the actions.
+
+    Raises
+    ------
+    DecisionError
+        An action names groups or inputs that the fit does not know, or lacks inputs that the law takes; or there is
+        nothing to compare it with.
+    """
+    actions = tuple(a for a in decision.actions if a.kind != "first")
+    trained = [a for a in actions if a.trains]
+    for action in trained:
+        check_run(posterior, action.run, f"action {action.name!r}", ensemble=action.kind == "ensemble")
+    points = pd.concat([_point(posterior, a) for a in trained], ignore_index=True)
+    mean, groups = loss_draws(posterior, points, "mean")
+    repeated = points.loc[np.repeat(np.arange(len(points)), REPEATS)].reset_index(drop=True)
+    runs = loss_draws(posterior, repeated, "run", seed)[0].reshape(len(mean), len(points), REPEATS)
+    draws = len(mean)
+    baseline = np.array([_baseline(posterior, decision, a, trained) for a in actions])
+    expected = np.empty((draws, len(actions)))
+    measured = np.empty((draws, REPEATS, len(actions)))
+    said: list[str] = []
+    flops = np.zeros(len(actions))
+    for i, action in enumerate(actions):
+        if not action.trains:
+            expected[:, i], measured[:, :, i] = baseline[i], baseline[i]
+            said.append("")
+            continue
+        j = trained.index(action)
+        expected[:, i] = _after(action.effect, mean[:, j], action.name, seed)
+        measured[:, :, i] = _after(action.effect, runs[:, j, :].T, action.name, seed).T
+        flops[i] = flops_of(posterior, action)
+        said.append(groups[j])
+    return Outcomes(actions, expected, measured, flops, baseline, tuple(said))
+
+
+def point_of(run: Run) -> pd.DataFrame:
+    """A run as a table of one row."""
+    return pd.DataFrame([{"params": run.params, "tokens": run.tokens, **run.inputs, **run.groups}])
+
+
+def points_of(actions: Iterable[Action]) -> pd.DataFrame:
+    """The runs behind the actions that train, as a table."""
+    return pd.concat([point_of(a.run) for a in actions if a.trains], ignore_index=True)
+
+
+def flops_of(posterior: PosteriorData, action: Action) -> float:
+    """FLOPs of an action: as counted, or k N D times its members; zero where nothing is trained."""
+    if action.flops is not None:
+        return action.flops
+    if action.kind == "first":
+        return sum(posterior.flops_per_param_token * run.params * run.tokens for run in action.runs)
+    if not action.trains:
+        return 0.0
+    return posterior.flops_per_param_token * action.run.params * action.run.tokens * action.members
+
+
+def tokens_of(action: Action) -> float:
+    """Tokens that an action trains on: an ensemble's members read the same ones."""
+    if action.kind == "first":
+        return sum(run.tokens for run in action.runs)
+    return action.tokens or 0.0
+
+
+def cost_of(posterior: PosteriorData, decision: Decision, action: Action) -> float:
+    """Cost of an action, in the utility's unit; zero for doing nothing."""
+    if action.cost is not None:
+        return action.cost
+    if action.kind == "nothing" or decision.costs is None:
+        return 0.0
+    if action.kind == "first":
+        k = posterior.flops_per_param_token
+        return float(sum(decision.costs.of(k * r.params * r.tokens, r.tokens) for r in action.runs))
+    runs = action.members
+    cost = decision.costs.of(flops_of(posterior, action) / runs, 0.0) * runs
+    return float(cost + decision.costs.per_token * tokens_of(action))
+
+
+def check_run(posterior: PosteriorData, run: Run, who: str, ensemble: bool = False) -> None:
+    """Refuse a run that the fit cannot say anything about, naming what to change."""
+    known = list(posterior.design.cells.columns)
+    unknown = sorted(set(run.groups) - set(known))
+    if unknown:
+        raise DecisionError(
+            f"{who}: the runs are not grouped by {', '.join(unknown)}; "
+            + (
+                f"they are by {', '.join(map(str, known))}"
+                if known
+                else "they have no groups: leave `groups` out"
+            )
+        )
+    law = posterior.model.definition
+    taken = set(law.inputs)
+    given = {"params", "tokens", "flops"} | ({"ensemble"} if ensemble else set())
+    lacking = sorted(taken - given - set(run.inputs))
+    if lacking:
+        raise DecisionError(
+            f"{who}: the law {law.name} takes {', '.join(lacking)}; say at which, "
+            f"inputs = {{ {lacking[0]} = ... }}"
+        )
+    idle = sorted(set(run.inputs) - taken)
+    if idle:
+        raise DecisionError(f"{who}: {', '.join(idle)} does not matter to the law {law.name}; leave it out")
+    zero = sorted(name for name, x in run.inputs.items() if x == 0 and name not in law.may_be_zero)
+    if zero:
+        raise DecisionError(f"{who}: {zero[0]} must be positive for the law {law.name}: got 0")
+
+
+def _point(posterior: PosteriorData, action: Action) -> pd.DataFrame:
+    point = point_of(action.run)
+    if action.kind == "ensemble" and "ensemble" in posterior.model.definition.inputs:
+        point["ensemble"] = float(action.members)
+    elif action.kind == "ensemble" and action.effect is None:
+        raise DecisionError(
+            f"action {action.name!r}: the law {posterior.model.law} says nothing of ensembles; give what averaging "
+            f"{action.members} members does to the loss, effect = {{ ratio = [0.96, 0.99] }}, or fit the law ensemble"
+        )
+    return point
+
+
+def _after(effect: Effect | None, loss: np.ndarray, name: str, seed: int) -> np.ndarray:
+    """Losses, draws last, after a step beside training; its size is one unknown, the same for all runs of a draw."""
+    if effect is None:
+        return loss
+    digest = hashlib.sha256(f"effect\0{name}".encode()).digest()
+    normal = np.random.default_rng([seed, *digest[:8]]).normal(size=loss.shape[-1])
+    reach = NormalDist().inv_cdf((1 + effect.mass) / 2)
+    if effect.ratio is not None:
+        low, high = np.log(effect.ratio)
+        return np.asarray(loss * np.exp((low + high) / 2 + (high - low) / 2 / reach * normal))
+    low, high = effect.nats or (0.0, 0.0)
+    return np.asarray(np.maximum(loss + (low + high) / 2 + (high - low) / 2 / reach * normal, 1e-9))
+
+
+def _baseline(posterior: PosteriorData, decision: Decision, action: Action, trained: list[Action]) -> float:
+    if decision.baseline_loss is not None:
+        return decision.baseline_loss
+    if decision.utility is None:
+        return _lowest_measured(posterior, action)
+    # Utilities are compared: what there is already is one thing for all, the best of the groups in question.
+    return min(_lowest_measured(posterior, one) for one in trained)
+
+
+def _lowest_measured(posterior: PosteriorData, action: Action) -> float:
+    if posterior.provenance.get("prior"):
+        raise DecisionError(
+            f"action {action.name!r}: nothing was measured yet; give baseline_loss, what there is"
+        )
+    rows = posterior.runs
+    for column, label in action.groups.items():
+        rows = rows[rows[column].map(label_text) == label]
+    if rows.empty:
+        said = ", ".join(f"{c} = {label!r}" for c, label in action.groups.items())
+        raise DecisionError(
+            f"action {action.name!r}: no measured run has {said}, so there is no baseline; give baseline_loss"
+        )
+    return float(rows["loss"].min())

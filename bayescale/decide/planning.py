@@ -1,0 +1,220 @@
+"""One allocation problem: a group's law, draw by draw, within limits; and the search for its best plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from bayescale.decide.critical_batch import loss_at_batch
+from bayescale.decide.errors import AllocationError
+from bayescale.decide.limits import Limits
+from bayescale.decide.optimum import optimum
+from bayescale.decide.repetition import worth_of
+from bayescale.laws import Law
+
+NODES = 181
+"""Sizes on the first grid, equal steps in log params: where every draw's search starts."""
+
+FINER, ROUNDS = 17, 6
+"""Each round looks at so many sizes between a draw's best one's neighbours: six leave a relative 1e-6 of the first
+step."""
+
+RULE = 20.0
+"""Tokens per param of the rule of thumb (Hoffmann et al. 2022, table 3), the baseline that a plan has to beat."""
+
+
+class Best(NamedTuple):
+    """Sizes, tokens and expected loss, draw by draw, each of shape (draws,)."""
+
+    params: np.ndarray
+    tokens: np.ndarray
+    loss: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A group at a budget.
+
+    Attributes
+    ----------
+    law : Law
+    values : dict of ndarray, shape (draws,)
+    fixed : dict
+        The law's inputs beside params and tokens.
+    limits : Limits
+    factor : ndarray, shape (draws,), or 1
+        How far the expected loss may be off the law's at this budget.
+    unique_tokens : float, optional
+        Distinct tokens, where the law itself takes none.
+    worth : ndarray, shape (draws,), optional
+        What repeating them is worth.
+    batch : "critical" or float, optional
+    """
+
+    law: Law
+    values: Mapping[str, np.ndarray]
+    fixed: Mapping[str, Any]
+    limits: Limits
+    factor: Any = 1.0
+    unique_tokens: float | None = None
+    worth: Any = None
+    batch: Literal["critical"] | float | None = None
+
+    def loss(self, params: Any, tokens: Any) -> np.ndarray:
+        """Expected loss at sizes of shape (draws,), or (draws, sizes)."""
+        return self.loss_and_batch(params, tokens)[0]
+
+    def loss_and_batch(self, params: Any, tokens: Any) -> tuple[np.ndarray, Any]:
+        """The same with the batch size in tokens; None where no batch is asked for."""
+        wide = np.ndim(params) > 1
+        values = {name: np.asarray(x)[:, None] if wide else x for name, x in self.values.items()}
+        worth, factor = (
+            np.asarray(x)[:, None] if wide and np.ndim(x) else x for x in (self.worth, self.factor)
+        )
+
+        def of_fresh(tokens: Any) -> Any:
+            if self.unique_tokens is not None:
+                tokens = worth_of(tokens, self.unique_tokens, worth)
+            return factor * np.asarray(
+                self.law.loss(values, {**self.fixed, "params": params, "tokens": tokens})
+            )
+
+        loss, batch = loss_at_batch(of_fresh, tokens, self.batch)
+        return np.asarray(loss), batch
+
+    @cached_property
+    def draws(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    @cached_property
+    def nodes(self) -> np.ndarray:
+        """Sizes to look at, shape (sizes,)."""
+        if len(self.limits.menu):
+            return self.limits.menu
+        return np.geomspace(self.limits.low, self.limits.high, NODES)
+
+    @cached_property
+    def profile(self) -> np.ndarray:
+        """Expected loss at every node with as many tokens as the limits allow, shape (draws, sizes)."""
+        return self._at(np.broadcast_to(self.nodes, (self.draws, len(self.nodes))))
+
+    def _at(self, params: np.ndarray) -> np.ndarray:
+        tokens = self.limits.tokens(params)
+        # Where a limit leaves no tokens at all, no law has a loss.
+        loss = self.loss(params, np.maximum(tokens, 1e-6))
+        return np.where((tokens > 0) & np.isfinite(loss), loss, np.inf)
+
+    @cached_property
+    def best(self) -> Best:
+        """The best plan of every draw.
+
+        Raises
+        ------
+        AllocationError
+            The loss falls to the edge of all sizes, more tokens make it worse, or the plan is beaten by the rule of
+            thumb or by an end of the allowed sizes: then the search has failed.
+        """
+        if self.in_closed_form:
+            k = self.limits.flops_per_param_token
+            found = optimum(self.law, self.values, self.limits.flops, k, self.fixed)
+            params, tokens = (np.broadcast_to(x, (self.draws,)) for x in found)
+            plan = Best(params, tokens, self.loss(params, tokens))
+            self.check(plan)
+            return plan
+        nodes, profile = self.nodes, self.profile
+        best = np.argmin(profile, axis=1)
+        if not np.isfinite(profile.min(axis=1)).all():
+            raise AllocationError(f"the law {self.law.name} has no finite loss at any size within the limits")
+        if len(self.limits.menu):
+            params = nodes[best]
+        else:
+            self._not_at_the_edge(best)
+            params = self._refined(best)
+        tokens = self.limits.tokens(params)
+        plan = Best(params, tokens, self.loss(params, tokens))
+        self.check(plan)
+        return plan
+
+    @property
+    def in_closed_form(self) -> bool:
+        """Whether nothing but a budget of FLOPs limits it, and the law has an optimum in closed form."""
+        limits = self.limits
+        return (
+            self.law.optimum is not None
+            and limits.flops is not None
+            and not len(limits.menu)
+            and not (limits.explicit_low or limits.explicit_high)
+            and self.unique_tokens is None
+            and self.batch is None
+        )
+
+    def with_factor(self, factor: np.ndarray) -> Problem:
+        """The same problem with the loss off by a factor a draw: what has been found so far stays found."""
+        other = replace(self, factor=factor)
+        if self.batch is None:
+            # The critical batch alone depends on the loss itself; without one a factor moves no optimum.
+            if "best" in self.__dict__:
+                best = self.best
+                other.__dict__["best"] = best._replace(loss=best.loss * factor / self.factor)
+            if "profile" in self.__dict__:
+                other.__dict__["profile"] = self.profile * np.reshape(factor / self.factor, (-1, 1))
+        return other
+
+    def check(self, plan: Best) -> None:
+        """An AllocationError unless the plan beats the rule of thumb, both ends of the sizes, and half the tokens."""
+        tolerance = 1e-9 * np.abs(plan.loss) + 1e-12
+        for what, params in (
+            (f"{RULE:g} tokens per parameter", self.rule_of_thumb()),
+            ("the smallest size allowed", float(self.nodes[0])),
+            ("the largest size allowed", float(self.nodes[-1])),
+        ):
+            size = np.full(self.draws, params)
+            if (self._at(size[:, None])[:, 0] < plan.loss - tolerance).any():
+                raise AllocationError(
+                    f"the plan found for the law {self.law.name} is beaten by {what}: do not trust its optimum here"
+                )
+        if (self.loss(plan.params, plan.tokens / 2) < plan.loss - tolerance).any():
+            raise AllocationError(
+                f"the law {self.law.name} says that half the tokens would be better here: limit them by max_epochs"
+            )
+
+    def rule_of_thumb(self) -> float:
+        """The size with `RULE` tokens per param, or the nearest that is allowed."""
+        if len(self.limits.menu):
+            distance = np.abs(np.log(self.limits.tokens(self.nodes) / self.nodes / RULE))
+            return float(self.nodes[int(np.argmin(distance))])
+        low, high = np.log(self.limits.low), np.log(self.limits.high)
+        for _ in range(60):
+            middle = (low + high) / 2
+            size = np.exp(middle)
+            low, high = (middle, high) if float(self.limits.tokens(size)) > RULE * size else (low, middle)
+        return float(np.exp(low))
+
+    def _not_at_the_edge(self, best: np.ndarray) -> None:
+        ends = [end for end, whose in ((0, self.limits.explicit_low), (len(self.nodes) - 1, self.limits.explicit_high))
+                if not whose]  # fmt: skip
+        if np.isin(best, ends).any():
+            raise AllocationError(
+                f"the law {self.law.name} has no compute-optimal size here: its loss falls to the edge of all sizes. "
+                "Limit them, by a menu, min_params or max_params"
+            )
+
+    def _refined(self, best: np.ndarray) -> np.ndarray:
+        grid = np.log(self.nodes)
+        low, high = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, len(grid) - 1)]
+        middle, at = grid[best], np.arange(self.draws)
+        lowest = self.profile[at, best]
+        for _ in range(ROUNDS):
+            finer = np.linspace(low, high, FINER, axis=1)
+            loss = self._at(np.exp(finer))
+            i = np.argmin(loss, axis=1)
+            better = loss[at, i] <= lowest
+            middle, lowest = np.where(better, finer[at, i], middle), np.where(better, loss[at, i], lowest)
+            low, high = (
+                np.clip(middle + way * (high - low) / (FINER - 1), grid[0], grid[-1]) for way in (-1, 1)
+            )
+        return np.asarray(np.exp(middle))

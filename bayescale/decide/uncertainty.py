@@ -1,0 +1,104 @@
+"""One plan for all draws: what minimises the expected loss, what the usual practice would do, and what each forgoes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.decide.planning import RULE, Problem
+from bayescale.laws import Law
+
+BAYES, PLUG_IN, THUMB = "least expected loss", "plug-in", f"{RULE:g} tokens per param"
+FINER, ROUNDS = 33, 3
+
+
+def plans(problem: Problem, reference: Mapping[str, float]) -> pd.DataFrame:
+    """Plans that have to be chosen before the truth is known, with their regret.
+
+    Parameters
+    ----------
+    problem : Problem
+    reference : mapping
+        The design's reference point, where parameters are sampled.
+
+    Returns
+    -------
+    DataFrame
+        A row a plan: ``least expected loss`` (over draws), ``plug-in`` (the optimum of the law at the posterior mean of
+        its parameters, as sampled) and ``20 tokens per param``; ``params``, ``tokens``, ``loss`` (its mean), and
+        ``regret``, what the plan's loss is above that of the best plan of each draw: mean, 95 % quantile, and the
+        standard error of the mean.
+    """
+    chosen = {
+        BAYES: least_expected(problem),
+        PLUG_IN: float(replace(problem, **_at_the_mean(problem, reference)).best.params[0]),
+        THUMB: problem.rule_of_thumb(),
+    }
+    rows = []
+    for name, params in chosen.items():
+        loss = _losses(problem, np.array([params]))[:, 0]
+        regret = loss - problem.best.loss
+        rows.append(
+            {
+                "plan": name,
+                "params": params,
+                "tokens": float(problem.limits.tokens(params)),
+                "loss": loss.mean(),
+                "regret": regret.mean(),
+                "regret_q0.95": np.quantile(regret, 0.95),
+                "regret_se": regret.std() / np.sqrt(len(regret)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def least_expected(problem: Problem) -> float:
+    """The size whose loss, averaged over draws, is least."""
+    expected = problem.profile.mean(axis=0)
+    best = int(np.argmin(expected))
+    if len(problem.limits.menu):
+        return float(problem.nodes[best])
+    low, high = problem.nodes[max(best - 1, 0)], problem.nodes[min(best + 1, len(problem.nodes) - 1)]
+    for _ in range(ROUNDS):
+        finer = np.geomspace(low, high, FINER)
+        i = int(np.argmin(_losses(problem, finer).mean(axis=0)))
+        low, high = finer[max(i - 1, 0)], finer[min(i + 1, FINER - 1)]
+    return float(np.sqrt(low * high))
+
+
+def _losses(problem: Problem, params: np.ndarray) -> np.ndarray:
+    sizes = np.broadcast_to(params, (problem.draws, len(params)))
+    return problem.loss(sizes, problem.limits.tokens(sizes))
+
+
+def _at_the_mean(problem: Problem, reference: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "values": mean_values(problem.law, problem.values, reference),
+        "factor": 1.0,
+        "worth": None if problem.worth is None else np.exp(np.log(problem.worth).mean(keepdims=True)),
+    }
+
+
+def mean_values(
+    law: Law, values: Mapping[str, np.ndarray], reference: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """The law's parameters at the posterior mean of what is sampled: shape (1,).
+
+    Means of the equation's own parameters would not do: an amplitude and its exponent hang together almost perfectly,
+    and the mean of each is no plausible pair.
+    """
+    means = {}
+    for name, x in law.sampled(values, reference).items():
+        support = law.parameter(name).support
+        x = np.asarray(x)
+        if support == "positive":
+            means[name] = np.exp(np.log(x).mean(keepdims=True))
+        elif support == "unit":
+            means[name] = 1 / (1 + np.exp(-np.log(x / (1 - x)).mean(keepdims=True)))
+        else:
+            means[name] = x.mean(keepdims=True)
+    return {name: np.asarray(x) for name, x in law.natural(means, reference).items()}

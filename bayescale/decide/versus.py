@@ -1,0 +1,314 @@
+"""Groups against each other at scale: the difference, who is best, where curves cross, and what a lead is worth.
+
+Every figure is of pairs: one draw of the posterior has both arms, so what they share (a floor, an exponent, the drift
+that is common to all groups) cancels out of the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.decide.curves import Curve, curves
+from bayescale.decide.errors import AllocationError
+from bayescale.decide.readable import readable
+from bayescale.models.design import label_text
+from bayescale.numerals import interval, percent, scientific, significant, times
+from bayescale.posterior import PosteriorData
+
+REACH = 10.0
+"""Curves are followed so far beyond the dearest run or budget, in search of a crossing."""
+
+NODES = 61
+GAIN = 1e4
+"""Gains in compute beyond this factor, either way, are not told apart."""
+
+GAIN_NODES = 97
+TOGETHER = "(mean)"
+"""The label of the mean over contexts."""
+
+
+class VersusError(AllocationError):
+    """Groups that cannot be compared as asked; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Versus:
+    """Groups compared.
+
+    Attributes
+    ----------
+    arms : DataFrame
+        A row a context (labels of the other grouping columns), budget and group: its loss at its own optimum (median
+        and 90 % interval), the params and tokens of that, and the probability that it is the best; the same at equal
+        params and tokens (``equal_...``).
+    pairs : DataFrame
+        A row a context, budget and pair ``a``, ``b``: ``difference``, the loss of b less that of a, at their own optima
+        and at equal params and tokens; ``p_a``, the probability that a is better; ``gain``, by how much b's compute
+        would have to be multiplied to do as well as a; ``crossing``, the budget of the last crossing of the two curves
+        and ``p_crossing``, the probability that there is one in the range looked at.
+    by : str
+    looked : tuple of float
+        That range.
+    draws : dict
+        ``(context, flops, level) -> ndarray`` of the loss at its own optimum.
+    """
+
+    arms: pd.DataFrame
+    pairs: pd.DataFrame
+    by: str
+    looked: tuple[float, float]
+    draws: dict[tuple[str, float, str], np.ndarray]
+
+    @property
+    def sentences(self) -> list[str]:
+        """A sentence a context and budget: who is best, by how much, and what that is worth."""
+        said = []
+        for (context, flops), rows in self.arms.groupby(["context", "flops"], sort=False):
+            best = rows.loc[rows["p_best"].idxmax()]
+            rest = self.pairs[(self.pairs["context"] == context) & (self.pairs["flops"] == flops)]
+            where = f"{context}: " if context else ""
+            line = (
+                f"{where}at {scientific(float(flops))} FLOPs {best[self.by]} is best with probability "
+                f"{percent(best['p_best'])}"
+            )
+            others = rows[rows[self.by] != best[self.by]]
+            second = others.loc[others["p_best"].idxmax()][self.by] if others["p_best"].max() > 0 else None
+            second = second or others.loc[others["loss"].idxmin()][self.by]
+            pair = rest[
+                (rest["a"].isin([best[self.by], second])) & (rest["b"].isin([best[self.by], second]))
+            ].iloc[0]
+            way = 1 if pair["a"] == best[self.by] else -1
+            low, high = sorted((way * pair["difference_q0.05"], way * pair["difference_q0.95"]))
+            line += (
+                f"; {second} is {significant(way * pair['difference'], 2)} above it "
+                f"({interval(low, high, 2)})"
+            )
+            gain = [pair[name] for name in ("gain", "gain_q0.05", "gain_q0.95")]
+            if way < 0:
+                gain = [1 / gain[0], 1 / gain[2], 1 / gain[1]]
+            if 1 / GAIN < gain[0] < GAIN:
+                line += f", and would need {times(gain[0])} the compute ({_factor(gain[1])} to {_factor(gain[2])})"
+            else:
+                line += f", and would not get there with {GAIN:g} times the compute"
+            if pair["p_crossing"] >= 0.05:
+                line += (
+                    f"; their curves cross with probability {percent(pair['p_crossing'])}, near "
+                    f"{scientific(pair['crossing'], 2)} FLOPs"
+                )
+            said.append(line + ".")
+        return said
+
+    def __str__(self) -> str:
+        shown = self.arms[["context", "flops", self.by, "loss", "loss_q0.05", "loss_q0.95", "p_best"]]
+        shown = shown.assign(
+            **({"equal_p_best": self.arms["equal_p_best"]} if "equal_p_best" in self.arms else {})
+        )
+        if not shown["context"].any():
+            shown = shown.drop(columns="context")
+        table = readable(shown).to_string(index=False)
+        return "\n".join([table, *self.sentences])
+
+
+def _factor(x: float) -> str:
+    return (
+        significant(x, 2) if 1 / GAIN < x < GAIN else f"over {GAIN:g}" if x >= GAIN else f"under {1 / GAIN:g}"
+    )
+
+
+def versus(
+    posterior: PosteriorData,
+    by: str,
+    flops: Sequence[float],
+    levels: Sequence[str] | None = None,
+    at: Mapping[str, str] | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> Versus:
+    """Compare groups at budgets, each at its own optimum, and at equal params and tokens.
+
+    Parameters
+    ----------
+    posterior : PosteriorData
+    by : str
+        The grouping column whose levels are compared.
+    flops : sequence of float
+        Budgets.
+    levels : sequence of str, optional
+        Which of them; all where absent.
+    at : mapping, optional
+        Labels of the other grouping columns, such as ``{"task": "code"}``; where absent every combination that was
+        measured is a context of its own, and so is their mean.
+    fixed : mapping, optional
+        What the law takes beside params and tokens.
+
+    Raises
+    ------
+    VersusError
+        Not a grouping column, fewer than two levels, an unknown label, or budgets below the runs.
+    """
+    cells = posterior.design.cells
+    levels = _levels(posterior, by, levels)
+    budgets = _budgets(posterior, flops)
+    contexts = _contexts(cells, by, at or {})
+    low = float(np.nanmin(posterior.flops_of(posterior.runs)))
+    high = REACH * max(float(budgets.max()), posterior.dearest)
+    grid = np.geomspace(low, high, NODES)
+    numbers = {name: float(x) for name, x in (fixed or {}).items()}
+    groups = [{by: level, **context, **numbers} for context in contexts for level in levels]
+    every = curves(posterior, pd.DataFrame(groups))
+    by_context = [every[i : i + len(levels)] for i in range(0, len(every), len(levels))]
+    arms: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
+    draws: dict[tuple[str, float, str], np.ndarray] = {}
+    names = [", ".join(map(str, context.values())) for context in contexts]
+    sets = list(zip(names, [[[c] for c in found] for found in by_context], strict=True))
+    if len(contexts) > 1:
+        sets.append((TOGETHER, [list(found) for found in zip(*by_context, strict=True)]))
+    for name, members in sets:
+        along = np.stack([_mean([c.loss(grid) for c in arm]) for arm in members])
+        crossings = {pair: _crossing(grid, along[pair[1]] - along[pair[0]]) for pair in _pairs(levels)}
+        for budget in budgets:
+            one = np.array([budget])
+            loss = np.stack([_mean([c.loss(one)[:, 0] for c in arm]) for arm in members])
+            equal, params, tokens = _equal(members, float(budget))
+            best = _p_best(loss)
+            for i, level in enumerate(levels):
+                draws[name, float(budget), level] = loss[i]
+                row = {"context": name, "flops": float(budget), by: level, **_three("loss", loss[i])}
+                if len(members[i]) == 1 and set(members[i][0].law.inputs) != {"flops"}:
+                    sizes = members[i][0].plan(one)
+                    row |= {"params": float(np.median(sizes[0])), "tokens": float(np.median(sizes[1]))}
+                row["p_best"] = best[i]
+                if equal is not None:
+                    row |= {"equal_params": params, "equal_tokens": tokens, **_three("equal_loss", equal[i])}
+                    row["equal_p_best"] = _p_best(equal)[i]
+                arms.append(row)
+            for a, b in _pairs(levels):
+                row = {"context": name, "flops": float(budget), "a": levels[a], "b": levels[b]}
+                row |= _three("difference", loss[b] - loss[a])
+                row["p_a"] = float(np.mean(loss[a] < loss[b]))
+                if equal is not None:
+                    row |= _three("equal_difference", equal[b] - equal[a])
+                    row["equal_p_a"] = float(np.mean(equal[a] < equal[b]))
+                row |= _three("gain", _gain(members[b], float(budget), loss[a]), nearest=True)
+                row |= crossings[a, b]
+                pairs.append(row)
+    return Versus(pd.DataFrame(arms), pd.DataFrame(pairs), by, (low, high), draws)
+
+
+def _levels(posterior: PosteriorData, by: str, levels: Sequence[str] | None) -> list[str]:
+    cells = posterior.design.cells
+    if by not in cells:
+        known = ", ".join(map(str, cells.columns)) or "nothing"
+        raise VersusError(f"the runs of this fit are not grouped by {by}: they are by {known}")
+    there = [str(level) for level in dict.fromkeys(cells[by])]
+    chosen = there if levels is None else [label_text(level) for level in dict.fromkeys(levels)]
+    unknown = [level for level in chosen if level not in there]
+    if unknown:
+        raise VersusError(f"no run has {by} = {', '.join(unknown)}: there are {', '.join(there)}")
+    if len(chosen) < 2:
+        raise VersusError(f"a comparison takes two groups or more: {by} has {', '.join(chosen)}")
+    return chosen
+
+
+def _budgets(posterior: PosteriorData, flops: Sequence[float]) -> np.ndarray:
+    budgets = np.asarray(list(flops), dtype=float)
+    if not len(budgets) or not (np.isfinite(budgets) & (budgets > 0)).all():
+        raise VersusError(f"budgets are positive FLOPs: got {list(flops)}")
+    known = posterior.flops_of(posterior.runs)
+    if not np.isfinite(known).any():
+        raise VersusError("the runs have no compute, so there is no budget to compare at")
+    cheapest = float(np.nanmin(known))
+    if budgets.min() < 0.5 * cheapest:
+        raise VersusError(
+            f"a budget of {budgets.min():.3g} FLOPs is below the cheapest fitted run, {cheapest:.3g}: compare at "
+            "larger ones"
+        )
+    return budgets
+
+
+def _contexts(cells: pd.DataFrame, by: str, at: Mapping[str, str]) -> list[dict[str, str]]:
+    rest = [str(c) for c in cells.columns if c != by]
+    for column, label in at.items():
+        if column not in rest:
+            raise VersusError(
+                f"{column} is no other grouping column of this fit: there are {', '.join(rest) or 'none'}"
+            )
+        if label_text(label) not in set(cells[column].map(str)):
+            raise VersusError(
+                f"no run has {column} = {label}: there are {', '.join(map(str, dict.fromkeys(cells[column])))}"
+            )
+    table = cells[rest].drop_duplicates() if rest else pd.DataFrame(index=[0])
+    for column, label in at.items():
+        table = table[table[column].map(str) == label_text(label)]
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def _pairs(levels: Sequence[str]) -> list[tuple[int, int]]:
+    return list(combinations(range(len(levels)), 2))
+
+
+def _mean(each: list[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(each, axis=0))
+
+
+def _three(name: str, draws: np.ndarray, nearest: bool = False) -> dict[str, float]:
+    found = np.quantile(draws, (0.5, 0.05, 0.95), method="nearest" if nearest else "linear")
+    return {name: float(found[0]), f"{name}_q0.05": float(found[1]), f"{name}_q0.95": float(found[2])}
+
+
+def _p_best(loss: np.ndarray) -> np.ndarray:
+    """Share of draws in which each arm has the lowest loss, shape (arms,)."""
+    return np.bincount(np.argmin(loss, axis=0), minlength=len(loss)) / loss.shape[1]
+
+
+def _equal(members: list[list[Curve]], budget: float) -> tuple[np.ndarray | None, float, float]:
+    """Losses at the same params and tokens, those of the geometric mean of the arms' own sizes: (arms, draws)."""
+    if set(members[0][0].law.inputs) == {"flops"}:
+        return None, np.nan, np.nan
+    one = np.array([budget])
+    size = float(np.exp(np.mean([np.log(np.median(c.plan(one)[0])) for arm in members for c in arm])))
+    tokens = budget / (members[0][0].flops_per_param_token * size)
+    return np.stack([_mean([c.loss_at(size, tokens) for c in arm]) for arm in members]), size, tokens
+
+
+def _crossing(grid: np.ndarray, difference: np.ndarray) -> dict[str, float]:
+    """The last change of sign of each draw: its median and 90 % interval, and how many draws have one."""
+    x = np.log(grid)
+    sign = np.sign(difference)
+    changed = sign[:, 1:] * sign[:, :-1] < 0
+    has = changed.any(axis=1)
+    row = {"p_crossing": float(has.mean())}
+    if not has.any():
+        return {"crossing": np.nan, "crossing_q0.05": np.nan, "crossing_q0.95": np.nan, **row}
+    last = changed.shape[1] - 1 - np.argmax(changed[has][:, ::-1], axis=1)
+    at = np.arange(int(has.sum()))
+    left, right = difference[has][at, last], difference[has][at, last + 1]
+    place = x[last] + (x[last + 1] - x[last]) * left / (left - right)
+    return {**_three("crossing", np.exp(place)), **row}
+
+
+def _gain(arm: list[Curve], budget: float, target: np.ndarray) -> np.ndarray:
+    """By how much an arm's compute has to be multiplied to come down (or up) to a loss, shape (draws,).
+
+    Along the law, with the drift held as it is at the budget: how far a law may be off is no reason to move along it.
+    """
+    factors = np.geomspace(1 / GAIN, GAIN, GAIN_NODES)
+    one = np.array([budget])
+    loss = _mean([c.by_law(budget * factors) * c.drift(one) for c in arm])
+    log_factors = np.log(factors)
+    found = np.empty(len(target))
+    for i, (curve, aim) in enumerate(zip(loss, target, strict=True)):
+        if aim <= curve[-1]:
+            found[i] = np.inf
+        elif aim >= curve[0]:
+            found[i] = 0.0
+        else:
+            # Convex in log compute: interpolated in log loss above the lowest one, nearly straight there.
+            found[i] = np.exp(np.interp(-np.log(aim), -np.log(curve), log_factors))
+    return found

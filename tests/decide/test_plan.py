@@ -1,0 +1,221 @@
+"""Which runs to make: values of information against what is exact, and against refits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+import bayescale as bs
+from bayescale.api import before_data
+from bayescale.decide import Costs, DecisionError, Utility
+from bayescale.decide.candidates import generate_candidates
+from bayescale.decide.evsi import evsi, evsi_reweighted
+from bayescale.decide.information import Knowledge, quantity
+from bayescale.decide.measurements import Measurements, reach_of
+
+CODE = {"architecture": "gpt", "task": "code"}
+BIG = bs.Action(name="big", params=1.5e6, tokens=6e6, groups=CODE)
+STAY = bs.Action(name="stay", kind="nothing")
+
+
+def gaussian(sd: float, noise: float, shift: float, draws: int = 6000) -> tuple[Measurements, np.ndarray]:
+    """Measurements of a normal quantity with normal noise, for which everything is known in closed form."""
+    theta = np.random.default_rng(0).normal(0.0, sd, size=draws)
+    made = Measurements(posterior=None, runs=pd.DataFrame(index=[0]), seed=1)  # type: ignore[arg-type]
+    known = (np.full((draws, 1), noise), np.full((draws, 1), 1e6))
+    made.__dict__.update(expected=theta[:, None], _noise=known)
+    return made, np.stack([np.zeros(draws), theta + shift], axis=1)
+
+
+@pytest.mark.parametrize("noise", [0.3, 2.0])
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_sample_information_is_exact_where_that_is_known(noise: float, shift: float, copies: int) -> None:
+    """Raiffa & Schlaifer's: doing nothing, or something worth theta + shift, theta ~ N(0, 1), measured with noise."""
+    made, utility = gaussian(1.0, noise, shift)
+    s = 1 / np.sqrt(1 + noise**2 / copies)
+    exact = s * norm.pdf(shift / s) + shift * norm.cdf(shift / s) - max(0.0, shift)
+    batch = (0,) * copies
+    value = evsi(made, batch, utility, utility, chains=4)
+    assert value.smooth == pytest.approx(exact, abs=max(0.1 * exact, 0.012))
+    assert value.evsi == pytest.approx(exact, abs=max(0.1 * exact, 4 * value.error))
+    weighted, error, effective = evsi_reweighted(made, batch, utility, sets=500)
+    assert effective > 100
+    assert weighted == pytest.approx(exact, abs=max(0.1 * exact, 4 * error))
+
+
+def test_information_gain_is_exact_where_that_is_known() -> None:
+    for noise, copies in ((0.5, 1), (1.0, 2), (2.0, 4)):
+        made, _ = gaussian(1.0, noise, 0.0)
+        gain = Knowledge(made, made.expected).gain((0,) * copies)
+        assert gain == pytest.approx(0.5 * np.log1p(copies / noise**2), rel=0.03)
+
+
+def test_the_two_estimates_agree_on_a_posterior(posterior: bs.Posterior) -> None:
+    from bayescale.decide.outcomes import cost_of, outcomes, point_of
+    from bayescale.decide.stakes import stakes
+
+    decision = close_call(posterior)
+    found = outcomes(posterior, decision)
+    cost = np.array([cost_of(posterior, decision, a) for a in found.actions])
+    utility = stakes(decision, found, cost).given_law
+    runs = pd.DataFrame([{"params": 4e5, "tokens": 2e6, **CODE}, {"params": 2e5, "tokens": 1e6, **CODE}])
+    made = Measurements(posterior, runs, reach=reach_of(posterior, point_of(BIG.run)))
+    for batch in ((0,), (1,), (0, 1)):
+        value = evsi(made, batch, utility, np.log(found.expected), chains=4)
+        weighted, error, _ = evsi_reweighted(made, batch, utility, sets=1000)
+        assert value.smooth == pytest.approx(
+            weighted, abs=max(0.1 * weighted, 3 * np.hypot(error, value.error))
+        )
+
+
+def close_call(posterior: bs.Posterior) -> bs.Decision:
+    point = pd.DataFrame([{"params": BIG.params, "tokens": BIG.tokens, **CODE}])
+    return bs.Decision(
+        target_loss=float(posterior.predict(point, quantiles=(0.5,))["q0.5"].iloc[0]),
+        utility=Utility(unit="USD", at_target=100.0),
+        costs=Costs(per_flop=50 / (6 * 1.5e6 * 6e6)),
+        actions=(BIG, STAY),
+    )
+
+
+def test_a_plan_stops_where_nothing_is_worth_its_cost(posterior: bs.Posterior) -> None:
+    decision = close_call(posterior)
+    plan = posterior.plan(decision)
+    assert plan.worth_it and plan.gain > plan.cost
+    assert (plan.candidates["flops"] <= 0.1 * 6 * 1.5e6 * 6e6 * 1.001).all()
+    # At a hundred times the price of compute, the action's own price kept, no run pays.
+    dear = decision.model_copy(
+        update={
+            "costs": Costs(per_flop=100 * 50 / (6 * 1.5e6 * 6e6)),
+            "actions": (BIG.model_copy(update={"cost": 50.0}), STAY),
+        }
+    )
+    none = posterior.plan(dear)
+    assert not none.worth_it and not len(none.runs)
+    assert none.sentence == "nothing is worth its cost."
+
+
+def test_a_batch_tells_more_than_its_first_run_and_costs_what_it_says(posterior: bs.Posterior) -> None:
+    target = pd.DataFrame([{"params": BIG.params, "tokens": BIG.tokens, **CODE}])
+    offered = generate_candidates(posterior, target, 1e13)
+    one, three = (posterior.plan(target, offered, budget=3e13, most=most) for most in (1, 3))
+    assert three.gain > one.gain > 0
+    assert three.runs["flops"].sum() <= 3e13 * 1.001
+    assert three.gain == pytest.approx(three.runs["gain"].sum())
+
+
+def test_quantities_by_name(posterior: bs.Posterior) -> None:
+    assert quantity(posterior, "alpha_mean") == pytest.approx(posterior.draws("alpha_mean"))
+    assert quantity(posterior, "E[gpt:docs]") == pytest.approx(posterior.draws("E")[:, 1])
+    assert np.median(quantity(posterior, "N*(1e13)")) == pytest.approx(
+        np.log(posterior.allocate([1e13]).table["params"]).mean(), abs=0.05
+    )
+    for about, said in (("gamma", "no quantity 'gamma'"), ("E[gpt:latin]", "there are gpt:code")):
+        with pytest.raises(DecisionError, match=said):
+            quantity(posterior, about)
+
+
+def test_a_first_sweep_from_the_prior_spreads_over_what_the_law_multiplies() -> None:
+    prior = before_data(bs.Model(name="one", law="chinchilla"), budget=1e18)
+    assert prior.health().verdict == "REVIEW"
+    plan = prior.plan(["alpha", "beta"], budget=1e18, most=6)
+    assert plan.runs["flops"].sum() <= 1e18 * 1.001
+    # Two exponents need runs apart in size, in tokens, and in their ratio.
+    for column in ("params", "tokens"):
+        assert plan.runs[column].max() / plan.runs[column].min() > 5
+    ratio = plan.runs["tokens"] / plan.runs["params"]
+    assert ratio.max() / ratio.min() > 10
+    with pytest.raises(DecisionError, match="give baseline_loss"):
+        prior.decide(bs.Decision(actions=(bs.Action(name="a", params=1e9, tokens=2e10),), target_loss=2.0))
+    with pytest.raises(DecisionError, match="for E, A, alpha"):
+        prior.plan("N*(1e20)", budget=1e18)
+
+
+def test_a_runs_gain_adds_up_before_any_data() -> None:
+    from bayescale.decide.first_information import FirstKnowledge
+
+    prior = before_data(bs.Model(name="one", law="chinchilla"), budget=1e18)
+    knowledge = FirstKnowledge(prior, prior.runs, ["alpha"])
+    batch = (3, 17)
+    each = knowledge.each(batch)
+    for i in (0, 17, 30):
+        assert each[i] == pytest.approx(knowledge.gain((*batch, i)) - knowledge.gain(batch), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "offered, said",
+    [
+        (pd.DataFrame({"params": [1e9], "tokens": [1e12]}), "no candidate costs"),
+        (pd.DataFrame(columns=["params", "tokens"]), "has no rows"),
+        (pd.DataFrame({"params": [1e4]}), "params and tokens"),
+    ],
+)
+def test_candidates_that_cannot_be_chosen_from(
+    posterior: bs.Posterior, offered: pd.DataFrame, said: str
+) -> None:
+    with pytest.raises(DecisionError, match=said):
+        posterior.plan(close_call(posterior), offered)
+
+
+def test_candidates_without_a_price(posterior: bs.Posterior) -> None:
+    decision = close_call(posterior)
+    unpriced = decision.model_copy(
+        update={"costs": None, "actions": (BIG.model_copy(update={"cost": 50.0}), STAY)}
+    )
+    offered = pd.DataFrame([{"params": 4e5, "tokens": 2e6, **CODE}])
+    with pytest.raises(DecisionError, match="what candidates cost in USD is missing"):
+        posterior.plan(unpriced, offered)
+    assert posterior.plan(unpriced, offered.assign(cost=0.01)).cost > 0
+
+
+@pytest.mark.slow
+def test_sample_information_against_refits() -> None:
+    """Eighty sets of measurements, each fitted anew with the runs that there were.
+
+    Seven runs, and two more inside their range: beyond it a refit starts the drift anew, which the estimate allows for
+    (`Measurements.expected`) but does not repeat.
+    """
+    from bayescale.decide.outcomes import cost_of, outcomes
+    from bayescale.decide.stakes import stakes
+    from benchmarks.design.calibration import MODEL, dear_runs, world
+    from benchmarks.design.inference import quick_fit
+
+    runs = world(5)[0].iloc[[0, 2, 4, 10, 12, 14, 20]].reset_index(drop=True)
+    posterior = quick_fit(runs, MODEL, 0).posterior
+    far = dear_runs().iloc[2]
+    big = bs.Action(name="big", params=far["params"], tokens=far["tokens"])
+    point = pd.DataFrame([{"params": far["params"], "tokens": far["tokens"]}])
+    decision = bs.Decision(
+        target_loss=float(posterior.predict(point, quantiles=(0.5,))["q0.5"].iloc[0]),
+        baseline_loss=float(runs["loss"].min()),
+        utility=Utility(unit="USD", at_target=100.0),
+        actions=(big.model_copy(update={"cost": 50.0}), STAY),
+        reach=9.0,
+    )
+
+    def utilities(one: bs.Posterior) -> np.ndarray:
+        found = outcomes(one, decision)
+        cost = np.array([cost_of(one, decision, a) for a in found.actions])
+        return stakes(decision, found, cost).given_law
+
+    ratio = np.array([20.0, 110.0])
+    params = np.sqrt(9.9e18 / 6 / ratio)
+    candidate = pd.DataFrame({"params": params, "tokens": ratio * params, "flops": 9.9e18})
+    made = Measurements(posterior, candidate, reach=reach_of(posterior, point))
+    now = utilities(posterior)
+    value = evsi(made, (0, 1), now, np.log(outcomes(posterior, decision).expected), chains=1)
+    measured = np.exp(made.simulated((0, 1)))
+    gains = []
+    for s in np.random.default_rng(2).choice(len(measured), 80, replace=False):
+        after = utilities(
+            quick_fit(pd.concat([runs, candidate.assign(loss=measured[s])]), MODEL, 1).posterior
+        )
+        gains.append(after.mean(axis=0).max() - after.mean(axis=0)[now.mean(axis=0).argmax()])
+    error = np.std(gains) / np.sqrt(len(gains))
+    assert np.mean(gains) > 4 * error
+    assert value.smooth == pytest.approx(np.mean(gains), abs=max(0.1 * np.mean(gains), 2.5 * error))
+    weighted, spread, _ = evsi_reweighted(made, (0, 1), now)
+    assert value.smooth == pytest.approx(weighted, abs=max(0.1 * weighted, 3 * np.hypot(spread, value.error)))
