@@ -9,7 +9,13 @@ import os
 import stat
 from pathlib import Path
 
-import jax
+# Chains have the cores: threads within one small product cost more than they save, and chains that wait for each
+# other's threads can wait for ever. XLA reads this once, when it is loaded.
+_ONE = "--xla_cpu_multi_thread_eigen=false"
+if "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_ONE}".strip()
+
+import jax  # noqa: E402
 
 
 def _cache_folder() -> Path | None:

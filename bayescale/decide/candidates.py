@@ -106,7 +106,7 @@ FIRST_RATIO = (3.0, 100.0)
 
 
 def first_sweep(budget: float) -> pd.DataFrame:
-    """Candidates of a first sweep of so many FLOPs in all: runs of a quarter of it at most, and down to a thousandth."""
+    """Candidates of a first sweep of so many FLOPs in all: runs of a quarter of it at most, down to a thousandth."""
     return sweep_grid(budget / 4, 6.0, FIRST_RATIO, lowest=1 / 250)
 
 

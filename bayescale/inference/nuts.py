@@ -96,7 +96,8 @@ def _potential(layout: Layout, data: Data, whitening: Whitening) -> Callable[[An
 
 @partial(jax.jit, static_argnums=1)
 def _colour(x: Any, layout: Layout, data: Data, whitening: Whitening) -> Any:
-    return jax.vmap(lambda one: colour(one, layout, data, whitening)[0])(x)
+    # One after the other: a batch of thousands of small factorisations is no faster, and takes memory.
+    return jax.lax.map(lambda one: colour(one, layout, data, whitening)[0], x)
 
 
 @cache

@@ -110,7 +110,7 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
 
 @partial(jax.jit, static_argnums=1)
 def _whiten_all(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
-    return jax.vmap(lambda one: whiten(one, layout, data, whitening))(z)
+    return jax.lax.map(lambda one: whiten(one, layout, data, whitening), z)
 
 
 @partial(jax.jit, static_argnums=1)
@@ -210,7 +210,7 @@ def _bend(
     # Where everything is at these leading coordinates, were the law linear.
     away = jnp.concatenate([jnp.zeros(follow), phi - mean[follow:]])
     start = mean[:follow] - solve_transposed(own, times_transposed(root, away)[:follow])
-    push = (slope[:, ~lead] * whitening["weight"][:, None]).T
+    push = (slope[:, order(layout)[:follow]] * whitening["weight"][:, None]).T
     rest = jnp.zeros(layout.size - layout.linear)
     bend = jnp.zeros(follow)
     for _ in range(STEPS):

@@ -72,11 +72,11 @@ def _races(found: pd.DataFrame) -> list[str]:
     ):
         for share in SHARES:
             one = against_best(found, share, column)
-            apart = abs(one["difference"]) > 2 * one["error"]
+            apart = abs(one["difference"]) > one["error"]
             which = "no difference" if not apart else "**worse**" if one["difference"] > 0 else "better"
             less = form.format(one["difference"], one["error"])
             rows.append((what, f"{share:.0%}", str(one["best"]), less, which))
-    lines += _table(("figure", "share", "best other", "ours less that", "beyond two standard errors"), rows)
+    lines += _table(("figure", "share", "best other", "ours less that", "beyond its standard error"), rows)
     lines.append(
         "With eight runs to begin with the posterior is wide and far from Gaussian, which is where the linear summary "
         "of its draws, and the best fit alone, say least.\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -66,3 +68,18 @@ def test_a_linear_model_is_standard_normal_whatever_the_spread() -> None:
         # At ten million degrees of freedom and the noise known, the likelihood is Gaussian in means and effects.
         assert hessian == pytest.approx(-np.eye(layout.linear), abs=1e-4)
         assert gradient == pytest.approx(np.zeros(layout.linear), abs=1e-4)
+
+
+def test_the_bend_is_the_same_whatever_is_eliminated_first(runs: pd.DataFrame) -> None:
+    design = make_design(Model.load("generalised"), runs)
+    arrow, data = layout_of(design), data_of(design)
+    assert arrow.clusters
+    dense = replace(arrow, clusters=())
+    rng = np.random.default_rng(3)
+    centre, z = rng.normal(scale=0.2, size=arrow.size), rng.normal(scale=0.5, size=arrow.size)
+    found = []
+    for layout in (arrow, dense):
+        x = np.asarray(whiten(z, layout, data, whitening_at(centre, layout, data)))
+        found.append(np.sum(x[: layout.linear] ** 2))
+    # The same white vector but for a rotation within what is eliminated together.
+    assert found[0] == pytest.approx(found[1], rel=1e-8)
