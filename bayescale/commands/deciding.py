@@ -43,12 +43,14 @@ def decide(
 
     A decision file looks like this:
 
+    \b
         question = "Is the bigger run worth it?"
         target_loss = 2.9        # reach this, with
         go = 0.8                 # at least this probability: go
         no_go = 0.2              # at most this one: no-go; in between: learn first
         min_gain = 0.02          # on the best measured loss, in the table's units
 
+    \b
         [[actions]]
         name = "big"
         params = 1e9
@@ -58,10 +60,12 @@ def decide(
     With what a loss is worth, the action of the highest expected utility is chosen, and runs that would tell more than
     they cost come first:
 
+    \b
         [utility]
         unit = "USD"
         at_target = 5e6          # or per_nat = ..., or points = [[3.1, 0], [2.9, 2e6], [2.7, 5e6]]
 
+    \b
         [costs]
         per_flop = 2e-18
 

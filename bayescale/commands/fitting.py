@@ -43,7 +43,7 @@ def fit(
     chains: Chains = 4,
     warmup: Warmup = 600,
     draws: Kept = 1000,
-    target_accept: Accept = 0.9,
+    target_accept: Accept = 0.95,
     as_json: AsJson = False,
 ) -> None:
     """Fit a model to measured runs by NUTS, check the sampling, and save the posterior.

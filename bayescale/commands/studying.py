@@ -34,7 +34,7 @@ def study(
     chains: Chains = 4,
     warmup: Warmup = 600,
     draws: Kept = 1000,
-    target_accept: Accept = 0.9,
+    target_accept: Accept = 0.95,
     as_json: AsJson = False,
 ) -> None:
     """Design, train, fit, decide, and again, until the answer is sure, the budget is gone, or nothing pays.

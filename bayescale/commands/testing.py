@@ -35,7 +35,7 @@ def compare(
     chains: Chains = 4,
     warmup: Warmup = 600,
     draws: Kept = 1000,
-    target_accept: Accept = 0.9,
+    target_accept: Accept = 0.95,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the comparison there, as JSON.")
     ] = None,
@@ -95,7 +95,7 @@ def backtest(
     chains: Chains = 4,
     warmup: Warmup = 600,
     draws: Kept = 1000,
-    target_accept: Accept = 0.9,
+    target_accept: Accept = 0.95,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write scores and forecasts there, as JSON.")
     ] = None,

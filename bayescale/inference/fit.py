@@ -10,7 +10,7 @@ from bayescale.backend import relieve
 from bayescale.inference.drift import drift_draws
 from bayescale.inference.folds import Fold, run_folds
 from bayescale.inference.health import Health, check_health
-from bayescale.inference.nuts import Draws, Progress, Settings, sample
+from bayescale.inference.nuts import Draws, Progress, Settings, resample, sample
 from bayescale.inference.quantities import Quantities, quantities
 from bayescale.inference.start import find_start
 from bayescale.models.density import data_of, layout_of
@@ -73,18 +73,17 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
     layout, data = layout_of(design), data_of(design)
     start = find_start(layout, data, rng)
 
-    def attempt(settings: Settings) -> Fit:
-        draws = sample(layout, data, start, seed, settings, progress)
+    def checked(draws: Draws, settings: Settings) -> Fit:
         named = quantities(design, draws.z)
         labels = {name: named.coords[dims[0]] for name, dims in named.dims.items()}
         health = check_health(named.posterior, draws.stats, settings.max_tree_depth, labels=labels)
         return Fit(draws, named, health, settings)
 
-    target = settings.target_accept
-    first = attempt(settings)
+    first = checked(sample(layout, data, start, seed, settings, progress), settings)
     short = settings.chains * settings.draws < LOOK
     if first.health.passed or short or not settings.again or not _nearly(first.health):
         return first
+    target = settings.target_accept
     careful = replace(
         settings,
         target_accept=max(target, min(1 - (1 - target) / 5, SURE)),
@@ -93,10 +92,11 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
     )
     missed = ", ".join(f"{c.name} {c.value:.4g}" for c in first.health.checks if c.verdict != "PASS")
     note = (
-        f"sampled again with target_accept {careful.target_accept:.3g} and {careful.draws} draws a chain: at "
-        f"{target:.2g} and {settings.draws} the health gate was missed by {missed}"
+        f"sampled again, from there on, with target_accept {careful.target_accept:.3g} and {careful.draws} draws a "
+        f"chain: at {target:.2g} and {settings.draws} the health gate was missed by {missed}"
     )
-    return replace(attempt(careful), notes=(note,))
+    again = resample(layout, data, first.draws, seed + 1, careful, progress)
+    return replace(checked(again, careful), notes=(note,))
 
 
 def _nearly(health: Health) -> bool:

@@ -102,9 +102,9 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
     """
     x = np.asarray(_whiten_all(jnp.asarray(z), layout, data, whitening))
     weight = len(x) / PER_DRAW
-    # A covariance of as many dimensions as draws is mostly noise.
-    share = weight / (weight + layout.size)
-    covariance = share * np.cov(x.T) + (1 - share) * np.eye(layout.size)
+    # Correlations of as many dimensions as draws are mostly noise; scales are not.
+    share, found = weight / (weight + layout.size), np.cov(x.T)
+    covariance = share * found + (1 - share) * np.diag(np.diag(found))
     return whitening | {"mix": np.linalg.cholesky(covariance)}
 
 

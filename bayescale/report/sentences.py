@@ -167,10 +167,8 @@ def extrapolation(table: pd.DataFrame) -> list[str]:
         )
     if len(beyond):
         said.append(
-            "Beyond the data a band is what the law allows: it does not include the chance that the "
-            "law itself is wrong there, "
-            "which is not modelled yet. Read the probabilities as too sure by an amount that these "
-            "runs cannot tell."
+            "Beyond the data a band includes how far laws drift there, as forecasts of the table's own dearest and "
+            "largest runs, where they were made, have it: a rate an e-fold, learned over less distance than this."
         )
     return said + [
         f"{row['action']}: {group(row['group'])}."
