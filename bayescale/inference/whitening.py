@@ -127,7 +127,8 @@ def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
 
     known = noise_of(centre, layout, data)
     slope = jax.jacfwd(log_expected)(theta)
-    information = _information(slope, known, layout, data)
+    weights = _weights(known, data)
+    information = slope.T @ _weighed(weights, slope, data)
     # A direction that the rows do not bend keeps its prior's width, which is one.
     curvature = jnp.maximum(jnp.diag(-jax.hessian(score, argnums=1)(theta, noise)), 0)
     return {
@@ -140,29 +141,34 @@ def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
         "theta": theta,
         "fitted": log_expected(theta),
         "slope": slope,
-        "weight": _row_weight(known, data),
+        "weights": weights,
     }
 
 
-def _row_weight(noise: dict[str, Array], data: Data) -> Array:
-    """Expected information of each row about its log loss."""
-    gain = (noise["nu"] + 1) / (noise["nu"] + 3)
-    return gain * data["kept"] / row_scale(noise, data["decades"], data["relative_se"]) ** 2
+def _weights(noise: dict[str, Array], data: Data) -> dict[str, Array]:
+    """Expected information of rows about their log losses: of each ``own``, less ``row`` x ``row'`` x ``run`` in a run.
 
-
-def _information(slope: Array, noise: dict[str, Array], layout: Layout, data: Data) -> Array:
-    """Expected information of the Student-t noise: never negative in any direction, unlike the observed one."""
-    nu = noise["nu"]
-    weight = data["kept"] / row_scale(noise, data["decades"], data["relative_se"]) ** 2
+    Expected information of the Student-t noise: never negative in any direction, unlike the observed one.
+    """
+    nu, rows = noise["nu"], data["rows"]
+    row = data["kept"] / row_scale(noise, data["decades"], data["relative_se"]) ** 2
     if "sigma_run" not in noise:
-        return (nu + 1) / (nu + 3) * slope.T @ (weight[:, None] * slope)
-    rows = data["rows"]
+        return {"own": (nu + 1) / (nu + 3) * row}
     gain = (nu + rows) / (nu + rows + 2)
-    together = jax.ops.segment_sum(weight[:, None] * slope, data["run"], num_segments=rows.shape[0])
-    total = jax.ops.segment_sum(weight, data["run"], num_segments=rows.shape[0])
+    total = jax.ops.segment_sum(row, data["run"], num_segments=rows.shape[0])
     shared = noise["sigma_run"] ** 2 / (1 + noise["sigma_run"] ** 2 * total)
-    own = slope.T @ ((gain[data["run"]] * weight)[:, None] * slope)
-    return own - together.T @ ((gain * shared)[:, None] * together)
+    return {"own": gain[data["run"]] * row, "row": row, "run": gain * shared}
+
+
+def _weighed(weights: dict[str, Array], residuals: Array, data: Data) -> Array:
+    """W r, for residuals r of shape (rows, ...)."""
+    shape = (-1,) + (1,) * (residuals.ndim - 1)
+    out = weights["own"].reshape(shape) * residuals
+    if "run" not in weights:
+        return out
+    row, run = weights["row"].reshape(shape), weights["run"].reshape(shape)
+    together = jax.ops.segment_sum(row * residuals, data["run"], num_segments=run.shape[0])
+    return out - row * (run * together)[data["run"]]
 
 
 def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[Array, Array]:
@@ -210,14 +216,18 @@ def _bend(
     # Where everything is at these leading coordinates, were the law linear.
     away = jnp.concatenate([jnp.zeros(follow), phi - mean[follow:]])
     start = mean[:follow] - solve_transposed(own, times_transposed(root, away)[:follow])
-    push = (slope[:, order(layout)[:follow]] * whitening["weight"][:, None]).T
+    push = slope[:, order(layout)[:follow]].T
     rest = jnp.zeros(layout.size - layout.linear)
     bend = jnp.zeros(follow)
     for _ in range(STEPS):
         here = jnp.concatenate([start + bend, phi])[back]
         found = jnp.log(expected_loss(jnp.concatenate([here, rest]), layout, data))
         error = found - whitening["fitted"] - slope @ (here - whitening["theta"])
-        bend = -FAR * jnp.tanh(ratio * solve_transposed(own, solve(own, push @ error)) / FAR)
+        bend = -FAR * jnp.tanh(
+            ratio
+            * solve_transposed(own, solve(own, push @ _weighed(whitening["weights"], error, data)))
+            / FAR
+        )
     return jnp.concatenate([bend, jnp.zeros(len(theta) - follow)])
 
 
