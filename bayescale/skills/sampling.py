@@ -22,13 +22,10 @@ from bayescale.inference.nuts import Settings
 import jax  # isort: skip
 from numpyro.infer import MCMC, NUTS, init_to_uniform  # isort: skip
 
-TARGET = 0.9
-"""Mean acceptance that steps are tuned to where the settings do not say."""
-
 LARGEST_DENSE = 150
 """Coordinates beyond which a dense mass matrix costs more than it saves."""
 
-SETTINGS = Settings(chains=4, warmup=500, draws=500)
+SETTINGS = Settings(chains=4, warmup=500, draws=500, target_accept=0.9)
 """These posteriors mix so well that more draws buy nothing that a figure shows."""
 
 Program = Callable[[Mapping[str, Any]], None]
@@ -90,11 +87,10 @@ def sample(
         Elements of a site that the model holds at a constant, by design: they are not checked.
     """
     settings = settings or SETTINGS
-    settings = replace(settings, target_accept=settings.target_accept or TARGET)
     first = _attempt(program, data, reported, seed, settings, labels, size, fixed)
     if first.health.passed or not settings.again:
         return first
-    target = settings.target_accept or TARGET
+    target = settings.target_accept
     careful = replace(
         settings,
         target_accept=max(target, min(1 - (1 - target) / 5, 0.995)),
@@ -119,7 +115,7 @@ def _attempt(
         program,
         settings.warmup,
         settings.draws,
-        settings.target_accept or TARGET,
+        settings.target_accept,
         settings.max_tree_depth,
         size <= LARGEST_DENSE,
     )

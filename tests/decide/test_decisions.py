@@ -162,8 +162,10 @@ def test_making_runs_first_is_worth_between_nothing_and_everything(posterior: bs
 
 
 def test_runs_that_tell_more_than_they_cost_come_first(posterior: bs.Posterior) -> None:
-    close = asked(posterior, price=69.0, first_share=0.1)
-    verdict = posterior.decide(close)
+    # The big run has a price of its own, and is a toss-up; others are cheap beside it, so that looking first pays.
+    dear = BIG.model_copy(update={"cost": 69.0})
+    cheap = {"actions": (dear, STAY), "costs": Costs(per_flop=2.0 / FLOPS)}
+    verdict = posterior.decide(asked(posterior, first_share=0.1, **cheap))
     assert verdict.answer == "run first" and verdict.plan is not None
     assert verdict.plan.gain - verdict.plan.cost > 2 * verdict.plan.error
     assert verdict.plan.gain < verdict.perfect_information

@@ -10,7 +10,7 @@ from bayescale.skills.table import check_skills, with_runs
 from tests.simulate import simulate
 from tests.skills.simulate import skills_of
 
-SHORT = bs.Settings(chains=2, warmup=300, draws=400, again=False)
+SHORT = bs.Settings(chains=2, warmup=300, draws=400, again=False, target_accept=0.9)
 LEVELS, SLOPES = (-4.5, -2.0, 0.0), (1.5, 2.0, 2.5)
 REFERENCE = {"code": 2.8, "docs": 3.2}
 

@@ -67,7 +67,7 @@ def test_priors_are_printed_and_changed(tmp_path: Path) -> None:
 def test_ranks_are_uniform_where_the_truth_is_drawn_from_the_prior() -> None:
     """Simulation-based calibration (Talts et al. 2018) of what is reported, with one compilation for all tables."""
     priors, rng = AccuracyPriors(), np.random.default_rng(0)
-    settings = bs.Settings(chains=2, warmup=400, draws=400, again=False)
+    settings = bs.Settings(chains=2, warmup=400, draws=400, again=False, target_accept=0.9)
     runs, names, tables = 20, 4, 100
     loss = np.linspace(4.5, 2.5, runs)
     ranks: dict[str, list[float]] = {
