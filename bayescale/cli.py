@@ -23,8 +23,8 @@ from bayescale.commands import (
 from bayescale.commands.console import note
 from bayescale.commands.measuring import app as measure
 from bayescale.commands.skills import app as skills
+from bayescale.commands.theory import app as theory
 from bayescale.errors import DesignWarning, UserError
-from bayescale.theory.commands import app as theory
 
 app = typer.Typer(
     name="bayescale",

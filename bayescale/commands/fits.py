@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bayescale.commands.console import note
+from bayescale.commands.console import note, plain
 from bayescale.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +19,25 @@ if TYPE_CHECKING:
 
     from bayescale.api import Posterior
     from bayescale.inference import Settings
+    from bayescale.models import Model
+
+
+def models_of(names: str) -> list[Model]:
+    """Models and laws by their names, separated by commas."""
+    from bayescale.models import Model
+
+    return [Model.load(name.strip()) for name in names.split(",") if name.strip()]
+
+
+def read_for(models: Sequence[Model], runs: Path, where: str | None) -> pd.DataFrame:
+    """A runs table with what these models take; what is odd about it is said."""
+    from bayescale.runs import read_runs
+
+    inputs = tuple(dict.fromkeys(c for model in models for c in model.definition.inputs))
+    table = read_runs(runs, where=where, inputs=inputs)
+    for warning in table.attrs["warnings"]:
+        note(f"warning: {warning}")
+    return table
 
 
 def fit_table(table: pd.DataFrame, model: Any, seed: int, settings: Settings | None) -> Posterior:
@@ -48,6 +69,13 @@ def writable(path: Path) -> None:
         raise UserError(f"{path}: there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file in it")
+
+
+def write_json(answer: Any, path: Path) -> None:
+    from bayescale.runs.atomic import replace_files
+
+    replace_files({path: (json.dumps(plain(answer), indent=1) + "\n").encode()})
+    note(f"wrote {path}")
 
 
 def unseen(posterior: Posterior, path: Path | None, where: str | None) -> pd.DataFrame | None:

@@ -10,8 +10,16 @@ from typing import Annotated
 import typer
 
 from bayescale.bundled import DEFAULT_MODEL
-from bayescale.commands.console import note, say, say_json
-from bayescale.commands.fits import exit_by_health, fit_table, load_fit, settings_of, unseen, writable
+from bayescale.commands.console import say, say_json
+from bayescale.commands.fits import (
+    exit_by_health,
+    fit_table,
+    load_fit,
+    read_for,
+    settings_of,
+    unseen,
+    writable,
+)
 from bayescale.commands.options import (
     Accept,
     AsJson,
@@ -51,12 +59,9 @@ def fit(
     Ends with status 1 where the fit fails its health gate: it is saved, and not to be believed.
     """
     from bayescale.models import Model
-    from bayescale.runs import read_runs
 
     specification = Model.load(model)
-    table = read_runs(runs, where=where, inputs=specification.definition.inputs)
-    for warning in table.attrs["warnings"]:
-        note(f"warning: {warning}")
+    table = read_for([specification], runs, where)
     settings = settings_of(chains, warmup, draws, target_accept)
     # Found out now and not after sampling.
     writable(out)

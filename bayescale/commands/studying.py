@@ -11,7 +11,6 @@ from bayescale.bundled import DEFAULT_MODEL
 from bayescale.commands.console import note, say, say_json
 from bayescale.commands.fits import settings_of, writable
 from bayescale.commands.options import Accept, AsJson, Chains, Kept, ModelName, Seed, Warmup
-from bayescale.errors import UserError
 
 
 def study(
@@ -42,12 +41,9 @@ def study(
     The first batch is planned from the model's prior; every later one is what tells the decision most. Finished runs
     are never trained again: the same command goes on where it stopped. Needs pip install "bayescale[train]".
     """
-    from importlib.util import find_spec
+    from bayescale.trainer import needs
 
-    if missing := [name for name in ("torch", "tokenizers", "safetensors") if find_spec(name) is None]:
-        raise UserError(
-            f'training needs {", ".join(missing)}, not installed here; pip install "bayescale[train]"'
-        )
+    needs("torch", "tokenizers", "safetensors")
     from bayescale.decide import Decision
     from bayescale.study import study as make_study
 

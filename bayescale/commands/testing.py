@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bayescale.bundled import DEFAULT_MODEL
-from bayescale.commands.console import note, plain, say, say_json
-from bayescale.commands.fits import settings_of, writable
+from bayescale.commands.console import note, say, say_json
+from bayescale.commands.fits import models_of, read_for, settings_of, writable, write_json
 from bayescale.commands.options import (
     Accept,
     AsJson,
@@ -50,15 +49,9 @@ def compare(
     Ends with status 1 where no model passed its health gate.
     """
     from bayescale.api import compare as compare_models
-    from bayescale.models import Model
-    from bayescale.runs import read_runs
-    from bayescale.runs.atomic import replace_files
 
-    chosen = [Model.load(name.strip()) for name in models.split(",") if name.strip()]
-    inputs = tuple(dict.fromkeys(c for model in chosen for c in model.definition.inputs))
-    table = read_runs(runs, where=where, inputs=inputs)
-    for warning in table.attrs["warnings"]:
-        note(f"warning: {warning}")
+    chosen = models_of(models)
+    table = read_for(chosen, runs, where)
     if split != "split" and split not in table:
         raise UserError(f"{runs}: there is no column {split!r} to split by")
     if out is not None:
@@ -66,8 +59,7 @@ def compare(
     settings = settings_of(chains, warmup, draws, target_accept)
     comparison = compare_models(table, chosen, split, seed, settings, announce=note)
     if out is not None:
-        replace_files({out: (json.dumps(plain(comparison.to_dict()), indent=1) + "\n").encode()})
-        note(f"wrote {out}")
+        write_json(comparison.to_dict(), out)
     if as_json:
         say_json(comparison.to_dict())
     else:
@@ -113,15 +105,9 @@ def backtest(
     Ends with status 1 where a fit failed its health gate: its scores are marked.
     """
     from bayescale.api import backtest as backtest_models
-    from bayescale.models import Model
-    from bayescale.runs import read_runs
-    from bayescale.runs.atomic import replace_files
 
-    chosen = [Model.load(name.strip()) for name in models.split(",") if name.strip()]
-    inputs = tuple(dict.fromkeys(c for model in chosen for c in model.definition.inputs))
-    table = read_runs(runs, where=where, inputs=inputs)
-    for warning in table.attrs["warnings"]:
-        note(f"warning: {warning}")
+    chosen = models_of(models)
+    table = read_for(chosen, runs, where)
     for path in filter(None, (out, figure)):
         writable(path)
     settings = settings_of(chains, warmup, draws, target_accept)
@@ -130,8 +116,7 @@ def backtest(
     except UserError as error:
         raise UserError(f"{runs}: {error}") from None
     if out is not None:
-        replace_files({out: (json.dumps(plain(found.to_dict()), indent=1) + "\n").encode()})
-        note(f"wrote {out}")
+        write_json(found.to_dict(), out)
     if figure is not None:
         from bayescale.report.figures.backtest import draw
 

@@ -19,6 +19,30 @@ AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
+class Best:
+    """The compute-optimal runs of some budgets, draw by draw.
+
+    Attributes
+    ----------
+    by_law : ndarray, shape (draws, budgets)
+        Expected loss, without drift.
+    drift : ndarray, shape (draws, budgets)
+        Factors that it may have drifted by.
+    plan : tuple of ndarray or None
+        N* and D*; None for a law of compute alone.
+    """
+
+    by_law: np.ndarray
+    drift: np.ndarray
+    plan: tuple[np.ndarray, np.ndarray] | None
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Expected loss, shape (draws, budgets)."""
+        return self.by_law * self.drift
+
+
+@dataclass(frozen=True, eq=False)
 class Curve:
     """A group's frontier.
 
@@ -52,23 +76,35 @@ class Curve:
         params, tokens = (np.concatenate([np.asarray(p[j]) for p in pieces], axis=1) for j in (0, 1))
         return params, tokens
 
+    @property
+    def plans(self) -> bool:
+        """Whether the law says how to split a budget: one of compute alone does not."""
+        return set(self.law.inputs) != {"flops"}
+
+    def best(self, flops: np.ndarray) -> Best:
+        """The optimum of each budget: its size and tokens, the law's loss there, and what that may have drifted by."""
+        plan = self.plan(flops) if self.plans else None
+        points = pd.DataFrame({**self.labels, "flops": flops}, index=range(len(flops)))
+        if plan is None:
+            inputs = {"flops": flops[None]}
+        else:
+            inputs = {**self.fixed, "params": plan[0], "tokens": plan[1]}
+            # As far out as a budget's median size is.
+            points["params"] = np.median(plan[0], axis=0)
+        law = np.asarray(self.law.loss(self._wide, inputs))
+        return Best(law, np.asarray(np.exp(self.predictor.drift(points))), plan)
+
     def by_law(self, flops: np.ndarray) -> np.ndarray:
         """The law's loss at its own optimum, without drift, shape (draws, budgets)."""
-        if set(self.law.inputs) == {"flops"}:
-            return np.asarray(self.law.loss(self._wide, {"flops": flops[None]}))
-        params, tokens = self.plan(flops)
-        return np.asarray(self.law.loss(self._wide, {**self.fixed, "params": params, "tokens": tokens}))
+        return self.best(flops).by_law
 
     def drift(self, flops: np.ndarray) -> np.ndarray:
-        """Factors that the loss may have drifted by, as far out as a budget's median size is: (draws, budgets)."""
-        points = pd.DataFrame({**self.labels, "flops": flops}, index=range(len(flops)))
-        if set(self.law.inputs) != {"flops"}:
-            points["params"] = np.median(self.plan(flops)[0], axis=0)
-        return np.asarray(np.exp(self.predictor.drift(points)))
+        """Factors that the loss may have drifted by, shape (draws, budgets)."""
+        return self.best(flops).drift
 
     def loss(self, flops: np.ndarray) -> np.ndarray:
         """Expected loss at the optimum, shape (draws, budgets)."""
-        return self.by_law(flops) * self.drift(flops)
+        return self.best(flops).loss
 
     def loss_at(self, params: float, tokens: float) -> np.ndarray:
         """Expected loss of a run, shape (draws,)."""

@@ -83,17 +83,11 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
     short = settings.chains * settings.draws < LOOK
     if first.health.passed or short or not settings.again or not _nearly(first.health):
         return first
-    target = settings.target_accept
-    careful = replace(
-        settings,
-        target_accept=max(target, min(1 - (1 - target) / 5, SURE)),
-        draws=2 * settings.draws,
-        again=False,
-    )
+    careful = settings.careful(SURE)
     missed = ", ".join(f"{c.name} {c.value:.4g}" for c in first.health.checks if c.verdict != "PASS")
     note = (
         f"sampled again, from there on, with target_accept {careful.target_accept:.3g} and {careful.draws} draws a "
-        f"chain: at {target:.2g} and {settings.draws} the health gate was missed by {missed}"
+        f"chain: at {settings.target_accept:.2g} and {settings.draws} the health gate was missed by {missed}"
     )
     again = resample(layout, data, first.draws, seed + 1, careful, progress)
     return replace(checked(again, careful), notes=(note,))

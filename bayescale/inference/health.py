@@ -111,7 +111,7 @@ def check_health(
         Names of a quantity's elements, for messages.
     """
     limits = limits or Limits()
-    names, columns = _columns(quantities, labels)
+    names, columns = columns(quantities, labels)
     r_hat = _each("rhat", columns)
     bulk, tail = _each("ess", columns, method="bulk"), _each("ess", columns, method="tail", prob=(0.05, 0.95))
     diverging = np.asarray(stats["diverging"])
@@ -167,7 +167,7 @@ def _verdict(passes: bool, bearable: bool) -> Verdict:
     return "PASS" if passes else "REVIEW" if bearable else "FAIL"
 
 
-def _columns(
+def columns(
     quantities: Mapping[str, np.ndarray], labels: Mapping[str, list[str]] | None = None
 ) -> tuple[list[str], np.ndarray]:
     """Every scalar quantity as one column, shape (chains, draws, columns), with its name."""

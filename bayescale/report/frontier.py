@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.decide.allocation import AllocationError, optimum
-from bayescale.forecast.expected import Predictor
+from bayescale.decide.curves import curves
+from bayescale.decide.errors import AllocationError
 from bayescale.posterior import PosteriorData
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -53,40 +53,22 @@ def frontier(
     list of Frontier
     """
     budgets = np.asarray(flops, dtype=float)
-    groups = groups if len(groups) else pd.DataFrame(index=[0])
-    predictor = Predictor(posterior)
-    cells = predictor.parameters(groups)
-    law, k = cells.law, posterior.flops_per_param_token
+    try:
+        every = curves(posterior, groups if len(groups) else pd.DataFrame(index=[0]))
+        optima = [curve.best(budgets) for curve in every]
+    except AllocationError:
+        return []
     found = []
-    for i in range(len(cells.groups)):
-        # Budgets down, draws across: one call a group, also where the optimum is searched for.
-        values = {name: x[None, :, i] for name, x in cells.values.items()}
-        if set(law.inputs) == {"flops"}:
-            loss = np.asarray(law.loss(values, {"flops": budgets[:, None]}))
-            drifted = loss * _drift(predictor, groups.iloc[i], budgets)
-            found.append(Frontier(budgets, _levels(drifted)))
+    for best in optima:
+        if best.plan is None:
+            found.append(Frontier(budgets, _levels(best.loss)))
             continue
-        try:
-            params, tokens = optimum(law, values, budgets[:, None], k)
-        except AllocationError:
-            return []
-        loss = np.asarray(law.loss(values, {"params": params, "tokens": tokens}))
-        loss = loss * _drift(predictor, groups.iloc[i], budgets, params)
+        params, tokens = best.plan
         found.append(
-            Frontier(budgets, _levels(loss), _levels(params), _levels(tokens), _levels(tokens / params))
+            Frontier(budgets, _levels(best.loss), _levels(params), _levels(tokens), _levels(tokens / params))
         )
     return found
 
 
-def _drift(
-    predictor: Predictor, labels: pd.Series, budgets: np.ndarray, params: np.ndarray | None = None
-) -> np.ndarray:
-    """Factors that the loss may have drifted by, shape (budgets, draws): as far out as a budget's median size is."""
-    points = pd.DataFrame({**labels.to_dict(), "flops": budgets})
-    if params is not None:
-        points["params"] = np.median(params, axis=1)
-    return np.exp(predictor.drift(points).T)
-
-
 def _levels(draws: np.ndarray) -> np.ndarray:
-    return np.quantile(draws, LEVELS, axis=1)
+    return np.quantile(draws, LEVELS, axis=0)

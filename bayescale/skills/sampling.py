@@ -28,6 +28,9 @@ LARGEST_DENSE = 150
 SETTINGS = Settings(chains=4, warmup=500, draws=500, target_accept=0.9)
 """These posteriors mix so well that more draws buy nothing that a figure shows."""
 
+SURE = 0.995
+"""Acceptance that steps are made smaller up to."""
+
 Program = Callable[[Mapping[str, Any]], None]
 """A NumPyro model: a hashable, pure function of a mapping of arrays."""
 
@@ -90,14 +93,7 @@ def sample(
     first = _attempt(program, data, reported, seed, settings, labels, size, fixed)
     if first.health.passed or not settings.again:
         return first
-    target = settings.target_accept
-    careful = replace(
-        settings,
-        target_accept=max(target, min(1 - (1 - target) / 5, 0.995)),
-        warmup=2 * settings.warmup,
-        draws=2 * settings.draws,
-        again=False,
-    )
+    careful = replace(settings.careful(SURE), warmup=2 * settings.warmup)
     return _attempt(program, data, reported, seed + 1, careful, labels, size, fixed)
 
 

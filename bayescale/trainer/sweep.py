@@ -102,7 +102,7 @@ def run(
             and (not sweep.keep_weights or weights.path(work, r.config.run_id).exists())
         }
         todo = [r for r in planned if r.config.run_id not in done]
-        before = [results[run_id] for run_id in done]
+        before = [results[r.config.run_id] for r in planned if r.config.run_id in done]
         write_table(sweep, results, planned, out)
         workshop = Workshop(work, data, workers, threads, every, sweep.keep_weights)
         with Reporter(todo, before, workers) as reporter:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bayescale.commands.console import note, say, say_json
+from bayescale.commands.fits import writable
+from bayescale.commands.options import AsJson, Seed
+from bayescale.commands.parsing import numbers
 from bayescale.errors import UserError
 
 app = typer.Typer(
@@ -20,7 +23,6 @@ app = typer.Typer(
 
 Alpha = Annotated[float, typer.Option("--alpha", help="Data complexity: variances fall as j^-2alpha.")]
 Beta = Annotated[float, typer.Option("--beta", help="Target complexity: coefficients fall as j^-beta.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 Ratio = Annotated[
     float | None, typer.Option("--ratio", help="v / d. Absent: infinite where 2 alpha > 1, 5 otherwise.")
 ]
@@ -64,7 +66,7 @@ def exponents(
     if sizes and known is not None:
         from bayescale.theory import compute_optimal
 
-        ends = _numbers(sizes, "--sizes")
+        ends = numbers(sizes, "--sizes")
         if len(ends) != 2 or not 0 < ends[0] < ends[1]:
             raise UserError(f"--sizes takes two ascending sizes, such as 100,1600: got {sizes!r}")
         budgets = compute_optimal.budgets_for(
@@ -74,17 +76,17 @@ def exponents(
         window = compute_optimal.window(table, alpha, beta)
         answer["window"] = {"flops": [window.low, window.high], "xi": window.xi, "eta": window.eta}
     if as_json:
-        typer.echo(json.dumps(answer, indent=1))
+        say_json(answer)
         return
     if known is None:
-        typer.echo(f"no power law: 2 (alpha + beta) = {2 * (alpha + beta):g} is not above 1")
+        say(f"no power law: 2 (alpha + beta) = {2 * (alpha + beta):g} is not above 1")
         return
     one, other = known.terms
-    typer.echo(f"phase {found.phase} ({known.region}): {one} against {other}; {known.status}")
-    typer.echo(f"d* ~ f^{found.xi:.4f}, P* ~ f^-{found.eta:.4f}, as f = r d B grows without bound")
-    typer.echo(f"nearest boundary: {line}, {distance:.3f} away")
+    say(f"phase {found.phase} ({known.region}): {one} against {other}; {known.status}")
+    say(f"d* ~ f^{found.xi:.4f}, P* ~ f^-{found.eta:.4f}, as f = r d B grows without bound")
+    say(f"nearest boundary: {line}, {distance:.3f} away")
     if window is not None:
-        typer.echo(str(window))
+        say(str(window))
 
 
 @app.command("map")
@@ -102,9 +104,9 @@ def map_(
         parts = text.split(",", 2)
         if len(parts) < 2:
             raise UserError(f"--mark takes ALPHA,BETA or ALPHA,BETA,LABEL: got {text!r}")
-        alpha, beta = _numbers(",".join(parts[:2]), "--mark")
+        alpha, beta = numbers(",".join(parts[:2]), "--mark")
         marks[parts[2] if len(parts) == 3 else f"{alpha:g}, {beta:g}"] = (alpha, beta)
-    typer.echo(f"wrote {draw_map(_figure(out), marks)}")
+    say(f"wrote {draw_map(_figure(out), marks)}")
 
 
 @app.command()
@@ -125,7 +127,7 @@ def curve(
 
     if phases.phase(alpha, beta) == phases.NONE:
         raise UserError(f"no power law to draw: 2 (alpha + beta) = {2 * (alpha + beta):g} is not above 1")
-    every = sorted(_numbers(sizes, "--sizes"))
+    every = sorted(numbers(sizes, "--sizes"))
     if len(every) < 2 or every[0] < 4:
         raise UserError(f"--sizes takes two or more sizes of at least 4: got {sizes!r}")
     path = None if out is None else _figure(out)
@@ -137,15 +139,15 @@ def curve(
     if as_json:
         answer = {"phase": found.asymptotic.phase, "xi": found.xi, "eta": found.eta}
         answer |= {"asymptotic": {"xi": float(found.asymptotic.xi), "eta": float(found.asymptotic.eta)}}
-        typer.echo(json.dumps(answer | {"frontier": table.to_dict("records")}, indent=1))
+        say_json(answer | {"frontier": table.to_dict("records")})
     else:
-        typer.echo(table.to_string(index=False, float_format="{:.4g}".format))
-        typer.echo(f"phase {found.asymptotic.phase}; {found}")
+        say(table.to_string(index=False, float_format="{:.4g}".format))
+        say(f"phase {found.asymptotic.phase}; {found}")
     if path is not None:
         from bayescale.theory.figures import draw_curves
 
         draw_curves(path, alpha, beta, every, ratio, share, batch)
-        typer.echo(f"wrote {path}", err=True)
+        note(f"wrote {path}")
 
 
 @app.command()
@@ -173,7 +175,7 @@ def runs(
     ratio: Annotated[float, typer.Option("--ratio", help="v / d.")] = 5.0,
     share: Share = 0.5,
     batch: Batch = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of features and samples.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Write a runs table from this world: params = d, tokens = samples, flops = r d B, loss = risk.
 
@@ -182,13 +184,12 @@ def runs(
     from bayescale.runs import write_runs
     from bayescale.theory.table import runs_table
 
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"{out}: there is no folder {out.parent}; make it first")
+    writable(out)
     table = runs_table(
         alpha,
         beta,
-        _numbers(sizes, "--sizes"),
-        _numbers(flops, "--flops"),
+        numbers(sizes, "--sizes"),
+        numbers(flops, "--flops"),
         seeds,
         ratio,
         share,
@@ -199,19 +200,11 @@ def runs(
         scale,
     )
     write_runs(table, out)
-    typer.echo(f"wrote {out}: {len(table)} runs of {table['params'].nunique()} sizes")
-
-
-def _numbers(text: str, option: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(f"{option} takes numbers separated by commas: got {text!r}") from None
+    say(f"wrote {out}: {len(table)} runs of {table['params'].nunique()} sizes")
 
 
 def _figure(path: Path) -> Path:
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"{path}: a figure is a .png, .svg or .pdf file")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{path}: there is no folder {path.parent}; make it first")
+    writable(path)
     return path
