@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.commands.console import note, say, say_json
-from bayescale.commands.fits import cells_of, load_fit
+from bayescale.commands.fits import cells_of, fit_of
 from bayescale.commands.options import AsJson, FitFile, For
 from bayescale.commands.parsing import assignments, labels_of, numbers
 from bayescale.errors import UserError
@@ -115,41 +115,41 @@ def allocate(
             "batch": _batch(batch),
         },
     )
-    posterior = load_fit(fit)
-    fixed = assignments(at, "--at")
-    groups = cells_of(posterior, labels_of(only, "--for"))
-    if loss is not None:
-        found = posterior.cheapest(loss, groups, fixed, chosen)
+    with fit_of(fit) as posterior:
+        fixed = assignments(at, "--at")
+        groups = cells_of(posterior, labels_of(only, "--for"))
+        if loss is not None:
+            found = posterior.cheapest(loss, groups, fixed, chosen)
+            if as_json:
+                say_json({"loss": loss, "cheapest": found.table.to_dict("records")})
+            else:
+                say(str(found))
+            return
+        budgets = numbers(flops, "--flops") if flops else None
+        allocation = posterior.allocate(budgets, groups, fixed, chosen)
+        check: dict[str, Any] | None
+        try:
+            isoflop = posterior.isoflop_check()
+            check, line = isoflop.to_dict(), isoflop.sentence
+        except NoIsoFlopError as why:
+            check, line = None, str(why)
         if as_json:
-            say_json({"loss": loss, "cheapest": found.table.to_dict("records")})
-        else:
-            say(str(found))
-        return
-    budgets = numbers(flops, "--flops") if flops else None
-    allocation = posterior.allocate(budgets, groups, fixed, chosen)
-    check: dict[str, Any] | None
-    try:
-        isoflop = posterior.isoflop_check()
-        check, line = isoflop.to_dict(), isoflop.sentence
-    except NoIsoFlopError as why:
-        check, line = None, str(why)
-    if as_json:
-        say_json(
-            {
-                "flops_per_param_token": allocation.flops_per_param_token,
-                "allocation": allocation.table.to_dict("records"),
-                "valley": allocation.valley().to_dict("records"),
-                "plans": allocation.plans().to_dict("records"),
-                "batches": allocation.batches().to_dict("records"),
-                "notes": list(allocation.notes),
-                "isoflop": check,
-            }
-        )
-        return
-    _say_allocation(allocation)
-    if chosen is None:
-        # It is about the frontier of compute alone.
-        say(f"\n{line}")
+            say_json(
+                {
+                    "flops_per_param_token": allocation.flops_per_param_token,
+                    "allocation": allocation.table.to_dict("records"),
+                    "valley": allocation.valley().to_dict("records"),
+                    "plans": allocation.plans().to_dict("records"),
+                    "batches": allocation.batches().to_dict("records"),
+                    "notes": list(allocation.notes),
+                    "isoflop": check,
+                }
+            )
+            return
+        _say_allocation(allocation)
+        if chosen is None:
+            # It is about the frontier of compute alone.
+            say(f"\n{line}")
 
 
 def _say_allocation(allocation: Allocation) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bayescale.commands.console import say, say_json
-from bayescale.commands.fits import load_fit
+from bayescale.commands.fits import fit_of
 from bayescale.commands.options import AsJson, FitFile, For
 from bayescale.commands.parsing import assignments, labels_of, numbers
 
@@ -34,23 +34,23 @@ def versus(
     \b
         bayescale versus fit.nc --by architecture --flops 1e21 --for task=code
     """
-    posterior = load_fit(fit)
-    found = posterior.versus(
-        by,
-        numbers(flops, "--flops"),
-        [level.strip() for level in levels.split(",")] if levels else None,
-        labels_of(only, "--for"),
-        assignments(at, "--at"),
-    )
-    if as_json:
-        say_json(
-            {
-                "by": by,
-                "looked": list(found.looked),
-                "arms": found.arms.to_dict("records"),
-                "pairs": found.pairs.to_dict("records"),
-                "sentences": found.sentences,
-            }
+    with fit_of(fit) as posterior:
+        found = posterior.versus(
+            by,
+            numbers(flops, "--flops"),
+            [level.strip() for level in levels.split(",")] if levels else None,
+            labels_of(only, "--for"),
+            assignments(at, "--at"),
         )
-    else:
-        say(str(found))
+        if as_json:
+            say_json(
+                {
+                    "by": by,
+                    "looked": list(found.looked),
+                    "arms": found.arms.to_dict("records"),
+                    "pairs": found.pairs.to_dict("records"),
+                    "sentences": found.sentences,
+                }
+            )
+        else:
+            say(str(found))

@@ -9,7 +9,7 @@ import typer
 
 from bayescale.bundled import DEFAULT_MODEL
 from bayescale.commands.console import say, say_json, table_text
-from bayescale.commands.fits import load_fit, unseen
+from bayescale.commands.fits import exit_by_health, fit_of, load_fit, unseen
 from bayescale.commands.options import (
     AsJson,
     FitFile,
@@ -74,23 +74,23 @@ def decide(
     """
     from bayescale.decide import Decision
 
-    posterior = load_fit(fit)
-    question = Decision.from_toml(decision)
-    others = [load_fit(path) for path in also or []]
-    verdict = posterior.decide(question, seed, unseen(posterior, holdout, where), others)
-    if as_json:
-        say_json(verdict.to_dict())
-        return
-    say(question.question)
-    say(str(verdict))
-    say(table_text(verdict.table))
-    if len(verdict.first):
-        say(
-            "\nRuns to make first:"
-            if question.utility
-            else "\nRuns that would teach most, for what they cost:"
-        )
-        say(table_text(verdict.first))
+    with fit_of(fit) as posterior:
+        question = Decision.from_toml(decision)
+        others = [load_fit(path) for path in also or []]
+        verdict = posterior.decide(question, seed, unseen(posterior, holdout, where), others)
+        if as_json:
+            say_json(verdict.to_dict())
+            return
+        say(question.question)
+        say(str(verdict))
+        say(table_text(verdict.table))
+        if len(verdict.first):
+            say(
+                "\nRuns to make first:"
+                if question.utility
+                else "\nRuns that would teach most, for what they cost:"
+            )
+            say(table_text(verdict.first))
 
 
 def next_(
@@ -167,7 +167,7 @@ def next_(
             wanted = read_runs(target, inputs=inputs, measured=False) if target is not None else None
             if wanted is not None and most is None and str(fit) != "prior":
                 _rank(posterior.next_runs(wanted, offered, budget), as_json)
-                return
+                return exit_by_health(posterior)
             quantities = wanted if wanted is not None else [q.strip() for q in (about or "").split(",")]
             plan = posterior.plan(quantities, offered, budget, most or 8, seed)
     except UserError:
@@ -176,12 +176,14 @@ def next_(
         raise UserError(str(error)) from None
     if as_json:
         say_json(plan.to_dict())
-        return
-    say(plan.sentence)
-    if len(plan.runs):
-        say(table_text(plan.runs))
-    say("\nCandidates by themselves:")
-    say(table_text(plan.candidates.head(10)))
+    else:
+        say(plan.sentence)
+        if len(plan.runs):
+            say(table_text(plan.runs))
+        say("\nCandidates by themselves:")
+        say(table_text(plan.candidates.head(10)))
+    if str(fit) != "prior":
+        exit_by_health(posterior)
 
 
 def _rank(ranked: Any, as_json: bool) -> None:

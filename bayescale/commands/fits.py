@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,14 @@ def load_fit(path: Path) -> Posterior:
     if posterior.health().verdict != "PASS":
         note(str(posterior.health()))
     return posterior
+
+
+@contextmanager
+def fit_of(path: Path) -> Iterator[Posterior]:
+    """A posterior to answer from; the command ends with status 1 where it failed its health gate."""
+    posterior = load_fit(path)
+    yield posterior
+    exit_by_health(posterior)
 
 
 def writable(path: Path) -> None:

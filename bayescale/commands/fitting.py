@@ -13,8 +13,8 @@ from bayescale.bundled import DEFAULT_MODEL
 from bayescale.commands.console import say, say_json
 from bayescale.commands.fits import (
     exit_by_health,
+    fit_of,
     fit_table,
-    load_fit,
     read_for,
     settings_of,
     unseen,
@@ -107,20 +107,20 @@ def predict(
     """
     from bayescale.runs import read_runs
 
-    posterior = load_fit(fit)
-    inputs = posterior.model.definition.inputs
-    table = read_runs(points, inputs=inputs, measured=False)
-    predicted = posterior.predict(table, of=of.value, quantiles=levels_of(quantiles), seed=seed)
-    if as_json:
-        say_json(predicted.to_dict("records"))
-    elif out == "-":
-        sys.stdout.write(predicted.to_csv(index=False))
-    else:
-        from bayescale.runs.atomic import replace_files
+    with fit_of(fit) as posterior:
+        inputs = posterior.model.definition.inputs
+        table = read_runs(points, inputs=inputs, measured=False)
+        predicted = posterior.predict(table, of=of.value, quantiles=levels_of(quantiles), seed=seed)
+        if as_json:
+            say_json(predicted.to_dict("records"))
+        elif out == "-":
+            sys.stdout.write(predicted.to_csv(index=False))
+        else:
+            from bayescale.runs.atomic import replace_files
 
-        writable(Path(out))
-        replace_files({Path(out): predicted.to_csv(index=False).encode()})
-        say(f"wrote {out}: {len(predicted)} points, band of the {predicted['band'].iloc[0]}")
+            writable(Path(out))
+            replace_files({Path(out): predicted.to_csv(index=False).encode()})
+            say(f"wrote {out}: {len(predicted)} points, band of the {predicted['band'].iloc[0]}")
 
 
 def report(
@@ -140,7 +140,7 @@ def report(
     """Write one self-contained HTML page: verdict, bands, exponents, allocation, health, conventions."""
     from bayescale.decide import Decision
 
-    posterior = load_fit(fit)
-    question = Decision.from_toml(decision) if decision else None
-    posterior.report(out, decision=question, holdout=unseen(posterior, holdout, where), figures=figures)
-    say(f"wrote {out}")
+    with fit_of(fit) as posterior:
+        question = Decision.from_toml(decision) if decision else None
+        posterior.report(out, decision=question, holdout=unseen(posterior, holdout, where), figures=figures)
+        say(f"wrote {out}")
