@@ -1,0 +1,1 @@
+"""The laboratory sweep fitted: parts of ``python benchmarks/lab.py``."""
