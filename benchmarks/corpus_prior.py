@@ -51,6 +51,9 @@ CORPORA = ("python_code", "python_docs")
 EXPONENT = {"chinchilla": "beta", "kaplan": "a_D"}
 MEASURED = f'status == "finished" and task in {list(CORPORA)}'
 RUNS_VOCAB = 1024
+NO_FIGURE = "–"
+"""Of a fit that failed its health gate."""
+
 VOCABS = (512, RUNS_VOCAB, 4096)
 TERMS = ("E", "A", "B", "N_c", "D_c")
 """Parameters that are sampled as the size of a term: the loss scales with them."""
@@ -223,12 +226,13 @@ def check_by_nuts(some: list[Three], rng: np.random.Generator) -> pd.DataFrame:
         kept, ess = thinned(sample.log_weight, rng)
         loss = losses(sample.z[kept], layout, data, dear, rng)[:, 0]
         posterior = bs.fit(
-            three.fitted, model, settings=Settings(4, 1000, 1000, 0.99), progress=lambda *_: None
+            three.fitted, model, settings=Settings(target_accept=0.99, folds=False), progress=lambda *_: None
         )
         nuts = posterior.predict(dear, quantiles=(0.05, 0.5, 0.95)).iloc[0]
         row: dict[str, Any] = {"cell": f"{three.table} {three.architecture} {three.task}"}
         for level, ours in zip((0.05, 0.5, 0.95), np.quantile(loss, (0.05, 0.5, 0.95)), strict=True):
-            row[f"importance {level:g}"], row[f"NUTS {level:g}"] = ours, nuts[f"q{level:g}"]
+            row[f"importance {level:g}"] = ours
+            row[f"NUTS {level:g}"] = nuts[f"q{level:g}"] if posterior.health().passed else NO_FIGURE
         failed = "; ".join(c.name for c in posterior.health().checks if c.verdict == "FAIL")
         rows.append(
             row | {"ESS": f"{ess:.0f}", "NUTS health": f"{posterior.health().verdict} {failed}".strip()}
@@ -299,15 +303,15 @@ def measured_exponents() -> pd.DataFrame:
     for table in TABLES:
         runs = read_runs(bundled("runs") / table / "runs.parquet", where=MEASURED)
         for (architecture, task), cell in runs.groupby(["architecture", "task"]):
-            posterior = bs.fit(cell, model, settings=Settings(2, 500, 500), progress=lambda *_: None)
-            beta = posterior.draws("beta")
-            low, mid, high = np.quantile(beta, (0.05, 0.5, 0.95))
+            posterior = bs.fit(cell, model, settings=Settings(folds=False), progress=lambda *_: None)
+            low, mid, high = np.quantile(posterior.draws("beta"), (0.05, 0.5, 0.95))
+            shown = f"{mid:.2f} ({low:.2f} to {high:.2f})" if posterior.health().passed else NO_FIGURE
             rows.append(
                 {
                     "corpus": task,
                     "table": table,
                     "architecture": architecture,
-                    "beta of all its runs": f"{mid:.2f} ({low:.2f} to {high:.2f})",
+                    "beta of all its runs": shown,
                     "NUTS health": posterior.health().verdict,
                 }
             )

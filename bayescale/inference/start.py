@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from bayescale.errors import UserError
 from bayescale.models.density import Data, Layout, log_density
@@ -25,8 +26,15 @@ NOWHERE = 1e10
 """Stands for an objective that is not finite."""
 
 
+SAME = 1e-3
+"""Of coordinates of unit prior scale: attempts that differ by less ended at the same place."""
+
 RISE, RISES = 0.2, 15
 """Steps of the standardised log noise in which a mode settles, and how many of them at most."""
+
+QUIETEST = -5.0
+"""Standardised log noise that no start is below: losses without any noise have a mode at none, where nothing can be
+computed any more."""
 
 
 class StartError(UserError):
@@ -70,6 +78,8 @@ def _hessian(y: Any, layout: Layout, data: Data) -> Any:
     return jax.hessian(_objective)(y, layout, data)
 
 
+# A second thread for products of small matrices costs a hundred times what it saves on a machine that is busy.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: int = 6) -> Start:
     """Optimise from dispersed draws of the prior.
 
@@ -118,7 +128,12 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
             "`bayescale check` and the priors with `bayescale models`"
         )
     found.sort(key=lambda pair: pair[0])
-    found = [(value, _settle(y, objective, curvature, layout)) for value, y in found]
+    # Settling costs as much as the search: attempts that ended at the same place are settled once.
+    places: list[tuple[float, np.ndarray]] = []
+    for value, y in found:
+        if all(np.abs(y - other).max() > SAME for _, other in places):
+            places.append((value, y))
+    found = [(value, _settle(y, objective, curvature, layout)) for value, y in places]
     best, centre = found[0]
     root = _root(curvature(centre))
     modes: list[np.ndarray] = []
@@ -137,6 +152,7 @@ def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np
     objective, which is what the joint mode leaves out.
     """
     cut = layout.linear
+    y = np.concatenate([y[:cut], np.maximum(y[cut : cut + 1], QUIETEST), y[cut + 1 :]])
 
     def profile(step: float, y: np.ndarray) -> tuple[float, np.ndarray]:
         noise = y[cut:].copy()

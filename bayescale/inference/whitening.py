@@ -43,10 +43,11 @@ from bayescale.models.density import (
     Data,
     Layout,
     expected_loss,
+    linear_precision,
     log_density,
-    log_likelihood,
     log_spreads,
-    noise_of,
+    natural_noise,
+    noise_density,
 )
 from bayescale.models.noise import row_scale
 
@@ -64,6 +65,9 @@ FAR = 4.0
 
 PER_DRAW = 5.0
 """Warm-up draws that count as an independent one."""
+
+LEAST = 1e-4
+"""Variance of white coordinates, below which they count as stuck."""
 
 
 def leading(layout: Layout) -> np.ndarray:
@@ -104,7 +108,8 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
     weight = len(x) / PER_DRAW
     # Correlations of as many dimensions as draws are mostly noise; scales are not.
     share, found = weight / (weight + layout.size), np.cov(x.T)
-    covariance = share * found + (1 - share) * np.diag(np.diag(found))
+    # A chain that has not moved has no scales: small ones let it begin to.
+    covariance = share * found + (1 - share) * np.diag(np.maximum(np.diag(found), LEAST))
     return whitening | {"mix": np.linalg.cholesky(covariance)}
 
 
@@ -122,24 +127,24 @@ def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
     def log_expected(theta: Array) -> Array:
         return jnp.log(expected_loss(jnp.concatenate([theta, spreads, noise]), layout, data))
 
-    def score(theta: Array, noise: Array) -> Array:
-        return jnp.sum(log_likelihood(jnp.concatenate([theta, spreads, noise]), layout, data))
+    def score(fitted: Array, noise: Array) -> Array:
+        return jnp.sum(noise_density(fitted, natural_noise(noise, layout, data), data))
 
-    known = noise_of(centre, layout, data)
-    slope = jax.jacfwd(log_expected)(theta)
+    known = natural_noise(noise, layout, data)
+    fitted, slope = log_expected(theta), jax.jacfwd(log_expected)(theta)
     weights = _weights(known, data)
     information = slope.T @ _weighed(weights, slope, data)
     # A direction that the rows do not bend keeps its prior's width, which is one.
-    curvature = jnp.maximum(jnp.diag(-jax.hessian(score, argnums=1)(theta, noise)), 0)
+    curvature = jnp.maximum(jnp.diag(-jax.hessian(score, argnums=1)(fitted, noise)), 0)
     return {
         "information": arrow_of(information[jnp.ix_(at, at)], *_clusters(layout)),
-        "pull": (information @ theta + jax.grad(score)(theta, noise))[at],
+        "pull": (information @ theta + slope.T @ jax.grad(score)(fitted, noise))[at],
         "sigma": known["sigma"],
         "scale": 1 / jnp.sqrt(1 + curvature),
         "centre": noise,
         "mix": jnp.eye(layout.size),
         "theta": theta,
-        "fitted": log_expected(theta),
+        "fitted": fitted,
         "slope": slope,
         "weights": weights,
     }
@@ -238,16 +243,9 @@ def _given(
     sigma = jnp.exp(data["noise"][0, 0] + data["noise"][0, 1] * noise[0])
     se = data["relative_se"] ** 2
     ratio = jnp.mean(1 / (sigma**2 + se)) / jnp.mean(1 / (whitening["sigma"] ** 2 + se))
-    precision = jnp.ones(len(layout.law.parameters))
-    if layout.groups:
-        each = jnp.exp(-2 * log_spreads(spreads, data))
-        sizes = np.array(layout.groups)
-        precision = jnp.concatenate(
-            [precision, jnp.repeat(each, sizes, total_repeat_length=int(sizes.sum()))]
-        )
     information = whitening["information"]
     local = information.local
-    precision = precision[order(layout)]
+    precision = linear_precision(log_spreads(spreads, data), layout)[order(layout)]
     each = precision[:local].reshape(information.blocks.shape[:2])
     matrix = Arrow(
         ratio * information.blocks + each[..., None] * jnp.eye(each.shape[1]),

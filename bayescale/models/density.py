@@ -184,8 +184,23 @@ def _linear_map(design: Design, sd: np.ndarray) -> np.ndarray:
 
 def log_density(z: Array, layout: Layout, data: Data) -> Array:
     """Log posterior density of one vector z, shape (size,), up to a constant."""
-    prior = jnp.sum(jnp.stack(list(log_prior(z, layout, data).values())))
+    # `log_prior` in one piece: a tenth of the operations to compile.
+    theta, others = z[: layout.linear], z[layout.linear :]
+    log_tau = log_spreads(others[: len(layout.groups)], data)
+    prior = -0.5 * jnp.sum(linear_precision(log_tau, layout) * theta**2) - 0.5 * jnp.sum(others**2)
+    prior = prior - jnp.sum(np.array(layout.groups, float) * log_tau)
     return prior + jnp.sum(log_likelihood(z, layout, data))
+
+
+def linear_precision(log_tau: Array, layout: Layout) -> Array:
+    """Prior precision of means, effects and misfit given the log spreads, shape (linear,)."""
+    ones = jnp.ones(len(layout.law.parameters))
+    if not layout.groups:
+        return ones
+    sizes = np.array(layout.groups)
+    return jnp.concatenate(
+        [ones, jnp.repeat(jnp.exp(-2 * log_tau), sizes, total_repeat_length=int(sizes.sum()))]
+    )
 
 
 def log_prior(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
@@ -206,9 +221,13 @@ def log_spreads(spreads: Array, data: Data) -> Array:
 
 def log_likelihood(z: Array, layout: Layout, data: Data) -> Array:
     """Of every run's log loss, shape (runs,): its one row, or all its rows together where runs give several."""
-    noise = noise_of(z, layout, data)
+    return noise_density(jnp.log(expected_loss(z, layout, data)), noise_of(z, layout, data), data)
+
+
+def noise_density(log_expected: Array, noise: Mapping[str, Array], data: Data) -> Array:
+    """Of every run's log loss, shape (runs,), where log losses of shape (rows,) are expected."""
     scale = row_scale(noise, data["decades"], data["relative_se"])
-    residual = data["log_loss"] - jnp.log(expected_loss(z, layout, data))
+    residual = data["log_loss"] - log_expected
     if "sigma_run" not in noise:
         return data["kept"] * log_student_t(residual, scale, noise["nu"])
     return log_student_t_by_run(
@@ -253,7 +272,11 @@ INVERSE_LINK: dict[str, Callable[[Array], Array]] = {
 
 def noise_of(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
     """The noise parameters, by name."""
-    noise = split(z, layout).noise
+    return natural_noise(split(z, layout).noise, layout, data)
+
+
+def natural_noise(noise: Array, layout: Layout, data: Data) -> dict[str, Array]:
+    """The noise parameters by name, from standardised logs of shape (..., parameters)."""
     mean, sd = data["noise"][:, 0], data["noise"][:, 1]
     return {name: jnp.exp(mean[i] + sd[i] * noise[..., i]) for i, name in enumerate(layout.noise)}
 
