@@ -20,7 +20,14 @@ from numpyro.infer.hmc import hmc
 from threadpoolctl import threadpool_limits
 
 from bayescale.inference.start import Start
-from bayescale.inference.whitening import Whitening, colour, log_white_density, mixed, whiten, whitening_at
+from bayescale.inference.whitening import (
+    Whitening,
+    colour,
+    log_white_density,
+    mixed,
+    whiten_one,
+    whitening_at,
+)
 from bayescale.models.density import Data, Layout
 
 CHUNK = 50
@@ -165,7 +172,7 @@ def sample(
     total = 2 * tuning + learning + draws
     whitening = whitening_at(start.modes[0], layout, data)
     keys = _keys(seed, settings)
-    modes = [whiten(jnp.asarray(mode), layout, data, whitening) for mode in start.modes]
+    modes = [whiten_one(mode, layout, data, whitening) for mode in start.modes]
     starts = [
         modes[index % len(modes)] + jax.random.normal(jax.random.fold_in(key, 0), (layout.size,))
         for index, key in enumerate(keys)
@@ -188,7 +195,7 @@ def sample(
     # Better coordinates, from where the chains have been; they go on from where they are.
     known = first.z.reshape(-1, layout.size)
     whitening = mixed(whitening_at(np.median(known, axis=0), layout, data), known, layout, data)
-    starts = [whiten(one, layout, data, whitening) for one in first.z[:, -1]]
+    starts = [whiten_one(one, layout, data, whitening) for one in first.z[:, -1]]
     return _stage(
         layout,
         data,
@@ -218,7 +225,7 @@ def resample(
     z, mix = known.z.reshape(-1, layout.size), known.mix
     whitening = whitening_at(np.median(z, axis=0), layout, data) | {"mix": mix}
     picked = np.random.default_rng(seed).choice(len(z), size=settings.chains, replace=False)
-    starts = [whiten(z[i], layout, data, whitening) for i in picked]
+    starts = [whiten_one(z[i], layout, data, whitening) for i in picked]
     return _stage(layout, data, whitening, starts, keys, tuning, draws, settings, progress)
 
 
@@ -266,7 +273,10 @@ def _stage(
         chains = list(pool.map(draw, range(settings.chains)))
     together = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
     x = together.pop("x")
-    z = np.asarray(_colour(x.reshape(-1, layout.size), layout, data, whitening)).reshape(x.shape)
+    # A chunk at a time, so that one program serves any number of draws.
+    z = np.stack([_colour(c, layout, data, whitening) for c in x.reshape(-1, CHUNK, layout.size)]).reshape(
+        x.shape
+    )
     together["tree_depth"] = np.floor(np.log2(together["n_steps"])).astype(int) + 1
     return Draws(z, together, np.asarray(whitening["mix"]))
 

@@ -104,7 +104,7 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
     ----------
     z : ndarray, shape (draws, size)
     """
-    x = np.asarray(_whiten_all(jnp.asarray(z), layout, data, whitening))
+    x = np.stack([whiten_one(one, layout, data, whitening) for one in z])
     weight = len(x) / PER_DRAW
     # Correlations of as many dimensions as draws are mostly noise; scales are not.
     share, found = weight / (weight + layout.size), np.cov(x.T)
@@ -114,8 +114,9 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
 
 
 @partial(jax.jit, static_argnums=1)
-def _whiten_all(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
-    return jax.lax.map(lambda one: whiten(one, layout, data, whitening), z)
+def whiten_one(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
+    """`whiten`, compiled: one program for any number of calls."""
+    return whiten(z, layout, data, whitening)
 
 
 @partial(jax.jit, static_argnums=1)
