@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bayescale.decide.information import About
     from bayescale.forecast.backtest import Backtest
     from bayescale.forecast.compare import Comparison
+    from bayescale.report.diagnosis import Diagnosis
 
 
 class Posterior(PosteriorData):
@@ -127,6 +128,12 @@ class Posterior(PosteriorData):
         if isinstance(about, deciding.Decision):
             return deciding.plan_for_decision(self, about, candidates, budget, most, seed)
         return deciding.plan_for_knowledge(self, about, candidates, budget, most, seed)
+
+    def diagnose(self) -> Diagnosis:
+        """Everything there is to check of the fit, to print or to draw; see `bayescale.report.diagnosis.diagnose`."""
+        from bayescale.report.diagnosis import diagnose
+
+        return diagnose(self)
 
     def report(
         self,

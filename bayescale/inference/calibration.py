@@ -25,20 +25,28 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import binom
 
+from bayescale.backend import relieve
 from bayescale.errors import UserError
-from bayescale.inference.fit import fit_design
-from bayescale.inference.health import Health, columns
-from bayescale.inference.nuts import Settings
+from bayescale.inference.fit import SURE
+from bayescale.inference.health import Health, Limits, check_health, scalars
+from bayescale.inference.nuts import Draws, Settings, resample, sample
 from bayescale.inference.quantities import fitted_loss, measured_loss, prior_draws, quantities
+from bayescale.inference.start import find_start
 from bayescale.models import Design, Model, make_design
 from bayescale.models.density import data_of, layout_of, noise_of
 from bayescale.models.noise import draw_noise, row_scale
 
-QUICK = Settings(chains=2, warmup=400, draws=500, again=False, folds=False)
-"""Enough for `RANKED` nearly independent draws of every quantity of a small design."""
+QUICK = Settings(chains=2, draws=500, folds=False)
+"""The usual settings but for chains and draws: enough for `RANKED` nearly independent draws on a small design."""
 
-RANKED = 62
+RANKED = 30
 """Draws that a true value is ranked among; the ranks are 0 to this, both included."""
+
+SHORT = Limits(r_hat=(1.03, 1.1), ess=(4 * RANKED, 2 * RANKED), divergences=(0, 0.005), saturated=(0, 0.01))
+"""What a fit of `QUICK` has to hold to be ranked without reserve: the health gate, for so few draws."""
+
+STARTS = 3
+"""Attempts at a start."""
 
 USABLE = (0.05, 20.0)
 """Losses, in nats, that a table may have; one with others is drawn again."""
@@ -52,7 +60,7 @@ BEYOND = 100.0
 FLOPS_PER_PARAM_TOKEN = 6.0
 NULLS = 20_000
 """Simulated sets of uniform ranks that the test's statistic is compared with."""
-SURE = 0.05
+LEAST = 0.05
 """Of the corrected p-value, below which ranks are not uniform."""
 
 Derived = Callable[[Design, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -72,11 +80,14 @@ class Simulation:
     number : int
         Which one: the same number and seed give the same table.
     verdict : str
-        Of the health gate at its usual limits: PASS, REVIEW or FAIL.
+        Of the health gate, at the limits of `SHORT`: PASS, REVIEW or FAIL.
     missed : tuple of str
         Checks that were not passed.
+    again : bool
+        Whether it failed at first, and was sampled again with smaller steps and twice the draws.
     ranks : dict of int
-        How many of the ranked draws lie below the true value, by quantity.
+        How many of the ranked draws lie below the true value, by quantity; empty where draws are not numbers, among
+        which nothing ranks.
     of : int
         How many were ranked.
     ess, r_hat : float
@@ -92,6 +103,7 @@ class Simulation:
     number: int
     verdict: str
     missed: tuple[str, ...]
+    again: bool
     ranks: dict[str, int]
     of: int
     ess: float
@@ -124,6 +136,11 @@ class Calibration:
         said = [s.verdict for s in self.simulations]
         return {verdict: said.count(verdict) for verdict in ("PASS", "REVIEW", "FAIL")}
 
+    @cached_property
+    def ranked(self) -> tuple[Simulation, ...]:
+        """Those that have ranks: all but fits whose draws are not numbers."""
+        return tuple(s for s in self.simulations if s.ranks)
+
     def without_failed(self) -> Calibration:
         """Of the fits that did not fail their health gate alone."""
         return replace(self, simulations=tuple(s for s in self.simulations if s.verdict != "FAIL"))
@@ -136,11 +153,11 @@ class Calibration:
         variance over that of uniform ones (1 where right: above, posteriors are too narrow), ``p`` of the test, and
         ``p_all`` the same corrected for the number of quantities (Holm 1979).
         """
-        if not self.simulations:
-            raise CalibrationError(f"{self.name}: no simulations to judge")
-        of = self.simulations[0].of
-        names = list(self.simulations[0].ranks)
-        ranks = np.array([[s.ranks[name] for name in names] for s in self.simulations])
+        if not self.ranked:
+            raise CalibrationError(f"{self.name}: no ranks to judge")
+        of = self.ranked[0].of
+        names = list(self.ranked[0].ranks)
+        ranks = np.array([[s.ranks[name] for name in names] for s in self.ranked])
         shares = (ranks + 0.5) / (of + 1)
         even = (1 - 1 / (of + 1) ** 2) / 12
         found = pd.DataFrame(
@@ -157,16 +174,16 @@ class Calibration:
     @property
     def uniform(self) -> bool:
         """Whether no quantity's ranks depart from uniform ones."""
-        return bool(self.table["p_all"].min() >= SURE)
+        return bool(self.table["p_all"].min() >= LEAST)
 
     def pit(self, names: Sequence[str] | None = None) -> xr.DataTree:
         """Ranks as shares, spread evenly within their step, for ``arviz_plots.plot_ecdf_pit``: group ``prior_sbc``."""
         rng = np.random.default_rng(0)
-        chosen = self.simulations[0].ranks if names is None else names
+        chosen = self.ranked[0].ranks if names is None else names
         values = {
             name: (
                 ("chain", "draw"),
-                np.array([[(s.ranks[name] + rng.random()) / (s.of + 1) for s in self.simulations]]),
+                np.array([[(s.ranks[name] + rng.random()) / (s.of + 1) for s in self.ranked]]),
             )
             for name in chosen
         }
@@ -175,6 +192,8 @@ class Calibration:
     def __str__(self) -> str:
         worst = self.table.iloc[0]
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.verdicts.items())
+        lost = len(self.simulations) - len(self.ranked)
+        counts += f"; {lost} without draws to rank among" if lost else ""
         return "\n".join(
             [
                 f"{self.name}: {len(self.simulations)} simulations, health {counts}",
@@ -262,31 +281,82 @@ def _simulation(
     with _compilations() as compiled:
         z, loss, redrawn = _draw(source, np.random.default_rng([seed, number, 7]))
         design, source = replace(design, loss=loss), replace(source, loss=loss)
-        fit = fit_design(design, int(np.random.SeedSequence([seed, number]).generate_state(1)[0]), settings)
+        fitted, again = _fitted(design, _seed(seed, number), settings), False
+        found = _judged(design, fitted, settings, derived)
+        if found.health.verdict == "FAIL" and settings.again:
+            again = True
+            careful = replace(settings, target_accept=SURE, draws=2 * settings.draws)
+            data = data_of(design)
+            fitted = resample(data, fitted, _seed(seed, number, 1), careful)
+            found = _judged(design, fitted, careful, derived)
         names, true = _ranked(source, z[None, None], derived)
-        same, drawn = _ranked(design, fit.draws.z, derived)
-    if names != same:
+    if [names[i] for i in found.kept] != found.names:
         raise CalibrationError(
-            f"{design.model.name} and {source.model.name} do not have the same quantities: "
-            f"{', '.join(sorted(set(names) ^ set(same)))}"
+            f"{design.model.name} and {source.model.name} do not have the same quantities to rank: pool the same "
+            "parameters over the same factors in both"
         )
-    chains, draws = drawn.shape[:2]
-    at = np.linspace(0, draws - 1, RANKED // chains).round().astype(int)
-    thinned = drawn[:, at].reshape(-1, len(names))
-    ess, r_hat = _independent(drawn)
+    chains, length = found.drawn.shape[:2]
+    at = np.linspace(0, length - 1, RANKED // chains).round().astype(int)
+    thinned = found.drawn[:, at].reshape(-1, len(found.names))
+    below = (thinned < true[0, 0, found.kept]).sum(axis=0)
+    values = {check.name: check.value for check in found.health.checks}
+    ranked = not np.isnan(thinned).any()
     return Simulation(
         number,
-        fit.health.verdict,
-        _missed(fit.health),
-        {name: int(n) for name, n in zip(names, (thinned < true[0, 0]).sum(axis=0), strict=True)},
+        found.health.verdict,
+        tuple(check.name for check in found.health.checks if check.verdict != "PASS"),
+        again,
+        {name: int(n) for name, n in zip(found.names, below, strict=True)} if ranked else {},
         len(thinned),
-        ess,
-        r_hat,
-        int(fit.draws.stats["diverging"].sum()),
+        round(float(np.nan_to_num(values["bulk ESS"])), 1),
+        round(float(np.nan_to_num(values["R-hat"], nan=np.inf)), 4),
+        int(fitted.stats["diverging"].sum()),
         redrawn,
         compiled[0],
         round(time.process_time() - began, 3),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Draws of what is ranked, shape (chains, draws, names), which of all quantities these are, and their health."""
+
+    names: list[str]
+    kept: np.ndarray
+    drawn: np.ndarray
+    health: Health
+
+
+def _judged(design: Design, draws: Draws, settings: Settings, derived: Derived) -> _Judged:
+    names, drawn = _ranked(design, draws.z, derived)
+    # A parameter that is not pooled is the same in every cell: it is ranked once.
+    kept = _different(drawn.reshape(-1, len(names)))
+    names, drawn = [names[i] for i in kept], drawn[..., kept]
+    # A scale such as N_c may be beyond what a float holds, and be right: it ranks highest.
+    finite = np.where(np.isposinf(drawn), np.finfo(float).max, drawn)
+    values = {name: finite[..., i] for i, name in enumerate(names)}
+    health = check_health(values, draws.stats, settings.max_tree_depth, SHORT)
+    return _Judged(names, kept, drawn, health)
+
+
+def _different(columns: np.ndarray) -> np.ndarray:
+    """Indices of columns that repeat no earlier one, to rounding."""
+    kept: list[int] = []
+    for i, column in enumerate(columns.T):
+        if not any(np.allclose(column, columns[:, j], rtol=1e-9, atol=0, equal_nan=True) for j in kept):
+            kept.append(i)
+    return np.array(kept)
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _fitted(design: Design, seed: int, settings: Settings) -> Draws:
+    """As `fit_design` samples, once, from fewer attempts at a start: small designs need no more."""
+    layout, data = layout_of(design), data_of(design)
+    relieve()
+    return sample(layout, data, find_start(layout, data, np.random.default_rng(seed), STARTS), seed, settings)
 
 
 def _draw(design: Design, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
@@ -322,21 +392,7 @@ def _ranked(design: Design, z: np.ndarray, derived: Derived) -> tuple[list[str],
         values[name] = x.reshape(*z.shape[:2], *x.shape[1:])
         labels[name] = design.cell_labels
     values["log_likelihood"] = found.log_likelihood.sum(axis=-1)
-    return columns(values, labels)
-
-
-def _independent(drawn: np.ndarray) -> tuple[float, float]:
-    """Worst bulk ESS and R-hat, of draws of shape (chains, draws, quantities)."""
-    from arviz_stats.base import array_stats
-
-    moved = np.moveaxis(drawn, 2, 0)
-    ess: Any = array_stats.ess(moved, chain_axis=1, draw_axis=2, method="bulk")
-    r_hat: Any = array_stats.rhat(moved, chain_axis=1, draw_axis=2)
-    return round(float(np.min(ess)), 1), round(float(np.max(r_hat)), 4)
-
-
-def _missed(health: Health) -> tuple[str, ...]:
-    return tuple(check.name for check in health.checks if check.verdict != "PASS")
+    return scalars(values, labels)
 
 
 @contextmanager

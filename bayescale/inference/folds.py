@@ -14,7 +14,7 @@ import numpy as np
 
 from bayescale.inference.nuts import Draws, Progress, Settings, resample
 from bayescale.inference.quantities import fitted_loss
-from bayescale.models.density import data_of, layout_of, noise_of
+from bayescale.models.density import data_of, noise_of
 from bayescale.models.design import Design
 from bayescale.models.noise import row_scale
 
@@ -136,8 +136,8 @@ def _fold(
     design: Design, known: Draws, seed: int, settings: Settings, cut: Cut, progress: Progress | None
 ) -> Fold:
     axis, share, kept = cut
-    layout, data = layout_of(design), data_of(design, kept)
-    drawn = resample(layout, data, known, seed, settings, progress).z
+    layout, data = known.layout, data_of(design, kept)
+    drawn = resample(data, known, seed, settings, progress).z
     flat = drawn.reshape(-1, drawn.shape[-1])
     left = ~kept
     expected = np.log(fitted_loss(design, flat, kept)[:, left])

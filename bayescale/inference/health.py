@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -71,6 +72,19 @@ SEPARATE = (
     "Chains disagree. Sample longer (--warmup, --draws); if they settle in different modes, "
     "say more in the priors."
 )
+APART = (
+    "No chain went from one to the other, so how probable each is these draws cannot say. Where one of them cannot be, "
+    "say so by a narrower prior of {parameter} (bayescale models MODEL prints all of them) and fit again; where both "
+    "can, add runs that tell them apart, or fit a simpler law."
+)
+LOWER = (
+    "The lowest is {gap:.0f} log units less dense: chains may be caught there, which another --seed or a longer "
+    "--warmup tells."
+)
+INSIDE = (0.05, 0.95)
+"""Quantiles of a chain; chains are in different places where these intervals have nothing in common."""
+CAUGHT = 10.0
+"""Log density that one place may be below another before it is more likely a trap than a mode."""
 SHORT = (
     "Too few independent draws. Sample longer (--draws), or give the weakest parameter a tighter prior "
     "or more runs."
@@ -102,7 +116,7 @@ def check_health(
     quantities : mapping of ndarray
         Every quantity that will be reported, shape (chains, draws, ...).
     stats : mapping of ndarray, shape (chains, draws)
-        ``diverging``, ``energy``, ``tree_depth``.
+        ``diverging``, ``energy``, ``tree_depth``; and where it is known ``lp``, the log density.
     max_tree_depth : int
         As sampled with.
     limits : Limits, optional
@@ -111,7 +125,8 @@ def check_health(
         Names of a quantity's elements, for messages.
     """
     limits = limits or Limits()
-    names, columns = columns(quantities, labels)
+    names, columns = scalars(quantities, labels)
+    density = np.asarray(stats["lp"]) if "lp" in stats else None
     r_hat = _each("rhat", columns)
     bulk, tail = _each("ess", columns, method="bulk"), _each("ess", columns, method="tail", prob=(0.05, 0.95))
     diverging = np.asarray(stats["diverging"])
@@ -123,6 +138,7 @@ def check_health(
     return Health(
         (
             _extreme("R-hat", r_hat, names, limits.r_hat, SEPARATE, highest=True),
+            _modes(names, columns, density),
             _extreme("bulk ESS", bulk, names, limits.ess, SHORT),
             _extreme("tail ESS", tail, names, limits.ess, SHORT),
             _count("divergences", diverging, none, limits.divergences, SHARP),
@@ -156,6 +172,58 @@ def _extreme(
     )
 
 
+def _modes(names: list[str], columns: np.ndarray, density: np.ndarray | None) -> Check:
+    """Whether all chains are in one place: in no quantity do some have nothing in common with the others."""
+    low, high = np.quantile(columns, INSIDE, axis=1)
+    within = np.maximum(columns.std(axis=1).mean(axis=0), np.finfo(float).tiny)
+    widest, at, places = 0.0, 0, [np.arange(len(low))]
+    for i in range(columns.shape[2]):
+        if not np.isfinite(columns[:, :, i]).all():
+            continue
+        found = _apart(low[:, i], high[:, i])
+        gaps = [low[b, i].min() - high[a, i].max() for a, b in pairwise(found)]
+        if gaps and max(gaps) / within[i] > widest:
+            widest, at, places = max(gaps) / within[i], i, found
+    if len(places) == 1:
+        return Check("modes", "PASS", 1.0, "one for all chains", "", "")
+    where, said = [], []
+    for chains in places:
+        here = columns[chains, :, at]
+        low_, middle, high_ = np.quantile(here, (0.05, 0.5, 0.95))
+        text = f"{middle:.4g} ({low_:.4g} to {high_:.4g}) in {_named(chains)}"
+        if density is not None:
+            where.append(float(density[chains].mean()))
+            text += f", mean log density {where[-1]:.1f}"
+        said.append(text)
+    advice = f"Chains settled in different places: {names[at]} is {'; '.join(said)}. "
+    advice += APART.format(parameter=_parameter(names[at]))
+    if where and max(where) - min(where) > CAUGHT:
+        advice += " " + LOWER.format(gap=max(where) - min(where))
+    return Check("modes", "FAIL", float(len(places)), "one for all chains", names[at], advice)
+
+
+def _parameter(name: str) -> str:
+    """What in a model file has the prior of a quantity."""
+    if name.endswith("_sd"):
+        return f"the spread {name.removesuffix('_sd')}"
+    return name.split("[")[0].split("|")[0].removesuffix("_mean").removesuffix("_term")
+
+
+def _apart(low: np.ndarray, high: np.ndarray) -> list[np.ndarray]:
+    """Chains in groups whose intervals have nothing in common, the lowest first."""
+    order = np.argsort(low, kind="stable")
+    # A chain begins a new group where it lies above all before it.
+    reach = np.maximum.accumulate(high[order])[:-1]
+    return np.split(order, 1 + np.flatnonzero(low[order][1:] > reach))
+
+
+def _named(chains: np.ndarray) -> str:
+    names = [str(i) for i in np.sort(chains)]
+    if len(names) == 1:
+        return f"chain {names[0]}"
+    return f"chains {', '.join(names[:-1])} and {names[-1]}"
+
+
 def _count(name: str, events: np.ndarray, limit: str, shares: tuple[float, float], advice: str) -> Check:
     """A check of how often something happened that should not."""
     return Check(
@@ -167,7 +235,7 @@ def _verdict(passes: bool, bearable: bool) -> Verdict:
     return "PASS" if passes else "REVIEW" if bearable else "FAIL"
 
 
-def columns(
+def scalars(
     quantities: Mapping[str, np.ndarray], labels: Mapping[str, list[str]] | None = None
 ) -> tuple[list[str], np.ndarray]:
     """Every scalar quantity as one column, shape (chains, draws, columns), with its name."""

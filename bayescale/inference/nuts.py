@@ -95,11 +95,14 @@ class Draws:
         Under ArviZ's names.
     mix : ndarray, shape (size, size)
         Of the whitening that they were sampled in.
+    layout : Layout
+        Of the vectors; its law says which ridges were straightened.
     """
 
     z: np.ndarray
     stats: dict[str, np.ndarray]
     mix: np.ndarray
+    layout: Layout
 
 
 def _potential(layout: Layout, data: Data, whitening: Whitening) -> Callable[[Any], Any]:
@@ -210,7 +213,7 @@ def sample(
 
 
 def resample(
-    layout: Layout, data: Data, known: Draws, seed: int, settings: Settings, progress: Progress | None = None
+    data: Data, known: Draws, seed: int, settings: Settings, progress: Progress | None = None
 ) -> Draws:
     """Run the chains on other data of the same shape, from draws of a posterior that is not far off.
 
@@ -220,6 +223,7 @@ def resample(
         Of the posterior that is known. Coordinates are taken there, with the new data's information, and chains start
         there: nothing is searched for, and nothing compiled.
     """
+    layout = known.layout
     tuning, _, draws = _schedule(settings)
     keys = _keys(seed, settings)
     z, mix = known.z.reshape(-1, layout.size), known.mix
@@ -278,7 +282,7 @@ def _stage(
         x.shape
     )
     together["tree_depth"] = np.floor(np.log2(together["n_steps"])).astype(int) + 1
-    return Draws(z, together, np.asarray(whitening["mix"]))
+    return Draws(z, together, np.asarray(whitening["mix"]), layout)
 
 
 def _alike(states: list[Any]) -> list[Any]:

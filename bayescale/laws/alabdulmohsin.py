@@ -90,6 +90,9 @@ def m3(input: str = "tokens") -> Law:
         equation=f"L = E + beta (1/x + gamma)^c, x = {input}",
         latex=r"L(x) = E + \beta (x^{-1} + \gamma)^{c}",
         inputs=(input,),
+        # With c leading, and a floor of its own beyond where the curve flattens, the steps of the bend do not arrive:
+        # a chain in four stayed where it began.
+        leading=frozenset(),
         parameters=(
             floor(prior=Range(0.02, 4.0)),
             Parameter(

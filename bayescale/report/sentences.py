@@ -13,6 +13,7 @@ from bayescale.inference import Health
 from bayescale.models import Model
 from bayescale.models.design import Design
 from bayescale.numerals import count, interval, percent, scientific, shortest, significant, times
+from bayescale.report.diagnosis import SENSITIVE, Diagnosis
 from bayescale.report.frontier import Frontier
 from bayescale.report.subject import Subject
 from bayescale.runs import Conventions
@@ -566,21 +567,99 @@ def priors_alt(subject: Subject) -> str:
     return "Prior and posterior densities of the population means and of the noise."
 
 
-def diagnostics_caption(subject: Subject) -> str:
-    """Return the caption of the sampler's figures."""
+def ranks_caption(subject: Subject) -> str:
+    """Return the caption of the ranks."""
     return (
-        "Ranks of each chain's draws among all, relative to even: chains that agree stay near one; "
-        "and the energy's distribution "
-        "against its change from draw to draw, which should be about as wide."
+        "Ranks of each chain's draws among those of all, as departure from even ones: chains that agree stay "
+        "inside the grey band, whole, in 99 of 100 pictures."
     )
 
 
-def diagnostics_alt(subject: Subject) -> str:
+def ranks_alt(subject: Subject) -> str:
     """Return what that figure shows, for who cannot see it."""
     checks = "; ".join(
         f"{c.name} {shortest(c.value, 3)} ({c.limit}), {c.verdict}" for c in subject.posterior.health().checks
     )
-    return f"Rank plots by chain and energy. {checks}."
+    return f"Rank plots by chain. {checks}."
+
+
+def energy_caption(subject: Subject) -> str:
+    """Return the caption of the energy."""
+    return (
+        "Left, the energy's fraction of missing information in each chain: right of the line is well. Right, the "
+        "energy's distribution and that of its change from draw to draw, which should be about as wide."
+    )
+
+
+def energy_alt(subject: Subject) -> str:
+    """Return what that figure shows, for who cannot see it."""
+    bfmi = next((c for c in subject.posterior.health().checks if c.name == "E-BFMI"), None)
+    return f"Energy by chain. {f'Least E-BFMI {shortest(bfmi.value, 3)}.' if bfmi else ''}"
+
+
+def replicated_caption(subject: Subject) -> str:
+    """Return the caption of the replicated runs."""
+    return (
+        "Measured losses (black) among those of thirty tables that the fitted model makes (blue): where black leaves "
+        "blue, the model does not make runs like these."
+    )
+
+
+def replicated_alt(subject: Subject) -> str:
+    """Return what that figure shows, for who cannot see it."""
+    return f"Distribution of measured losses among replicated ones. {predictive_summary(subject.diagnosis)}"
+
+
+def predictive_summary(diagnosis: Diagnosis) -> str:
+    """Say whether the model makes runs like the measured ones."""
+    odd = diagnosis.odd
+    if not len(odd):
+        return "The fitted model makes tables like this one: none of the checks below is unlikely."
+    said = "; ".join(
+        f"{row['check']} is {shortest(row['measured'], 3)}, where {shortest(row['predicted'], 3)} would be expected"
+        for row in odd.to_dict("records")
+    )
+    return f"The fitted model rarely makes tables like this one: {said}."
+
+
+def pareto_k_caption(subject: Subject) -> str:
+    """Return the caption of leave-one-out."""
+    return (
+        "Pareto k of leaving each run out: above the line the estimate cannot be trusted for it, and the fit hangs on "
+        "that run."
+    )
+
+
+def pareto_k_alt(subject: Subject) -> str:
+    """Return what that figure shows, for who cannot see it."""
+    return f"Pareto k of every run. {leave_one_out(subject.diagnosis)}"
+
+
+def leave_one_out(diagnosis: Diagnosis) -> str:
+    """Say what leave-one-out came to, and how far it can be trusted."""
+    loo = diagnosis.loo
+    text = (
+        f"Leave-one-out: an expected log predictive density of {shortest(loo.elpd, 4)} ± {shortest(loo.se, 2)} over "
+        f"{len(loo.pareto_k)} runs, {shortest(loo.p, 3)} effective parameters. "
+    )
+    if not len(loo.bad):
+        most = f"Pareto k at most {loo.pareto_k.max():.2f}; up to {loo.good:.2f} is well"
+        return f"{text}It can be trusted for every run ({most})."
+    which = ", ".join(map(str, loo.bad[:8])) + (" and more" if len(loo.bad) > 8 else "")
+    return (
+        f"{text}It cannot be trusted for {len(loo.bad)} of them, on each of which the fit hangs (Pareto k above "
+        f"{loo.good:.2f}): in the order of the table {which}."
+    )
+
+
+def sensitivity(diagnosis: Diagnosis) -> str:
+    """Say what the priors decide."""
+    table = diagnosis.sensitivity
+    prior = table[table["prior"] >= SENSITIVE]
+    if not len(prior):
+        return "No prior moves any of these quantities noticeably."
+    names = list(prior["quantity"][:6]) + (["more"] if len(prior) > 6 else [])
+    return f"Priors move {len(prior)} of {len(table)}: {_list(names)}."
 
 
 def _band(draws: np.ndarray, digits: int) -> str:

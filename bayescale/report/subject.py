@@ -12,6 +12,7 @@ from bayescale.decide import Decision, IsoFlopCheck, NoIsoFlopError, Verdict, de
 from bayescale.forecast import expected_loss
 from bayescale.forecast.held_out import HeldOut, held_out
 from bayescale.posterior import PosteriorData
+from bayescale.report.diagnosis import Diagnosis, diagnose
 from bayescale.report.frontier import Frontier, frontier
 
 MOST_PANELS = 12
@@ -106,6 +107,11 @@ class Subject:
             return isoflop_check(self.posterior, fitted=self.fitted)
         except NoIsoFlopError as why:
             return str(why)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What was checked of the fit."""
+        return diagnose(self.posterior)
 
     @cached_property
     def fitted(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from bayescale.models import Model
 from bayescale.models.spec import LINKS
 from bayescale.numerals import count, interval, percent, scientific, significant
 from bayescale.posterior import PosteriorData
+from bayescale.report.diagnosis import Diagnosis
 from bayescale.report.figures.priors import learned, narrowing
 from bayescale.report.frontier import frontier
 from bayescale.report.subject import Subject
@@ -196,6 +197,29 @@ def folds(records: Sequence[Mapping[str, Any]]) -> Table:
         "inside 90 % band",
     )
     return Table(head, rows)
+
+
+def predictive(diagnosis: Diagnosis) -> Table:
+    """Return the posterior predictive checks."""
+    rows = [
+        (
+            str(row["check"]),
+            significant(row["measured"], 3),
+            significant(row["predicted"], 3),
+            f"{row['p']:.3f}",
+        )
+        for row in diagnosis.predictive.to_dict("records")
+    ]
+    return Table(("check", "measured", "expected of such a table", "share of tables with less"), rows)
+
+
+def sensitivity(diagnosis: Diagnosis) -> Table:
+    """Return how far priors and runs move what all runs share."""
+    rows = [
+        (str(row["quantity"]), f"{row['prior']:.3f}", f"{row['likelihood']:.3f}", str(row["what"]))
+        for row in diagnosis.sensitivity.to_dict("records")
+    ]
+    return Table(("quantity", "prior", "runs", "what moves it"), rows)
 
 
 def odd(found: pd.DataFrame) -> Table:

@@ -7,12 +7,14 @@ are kept in ``.bayescale/lab-fits`` and read back.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import bayescale as bs
+from bayescale.bundled import DEFAULT_MODEL
 from bayescale.forecast.scores import predicted_quantiles, score
 from bayescale.report.figures import style
 from bayescale.runs.hashing import table_hash
@@ -21,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs" / "lab" / "runs.parquet"
 KEPT = ROOT / ".bayescale" / "lab-fits"
 PAGE, FIGURE = ROOT / "docs" / "lab.md", ROOT / "docs" / "lab.png"
-MODELS = ("generalised", "chinchilla", "kaplan")
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -74,6 +75,9 @@ def page(posteriors: dict[str, bs.Posterior], fit: pd.DataFrame, holdout: pd.Dat
         "",
         "![Losses and the default model's bands](lab.png)",
         "",
+        "Dots are fitted runs, stars those held out, bars the default model's bands (side by side, all at one budget), "
+        "dotted lines the least loss that is possible.",
+        "",
         "| model | health | mean abs. rel. error | in the 50 % | 80 % | 90 % band | width of 90 % | CRPS |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -97,6 +101,11 @@ def page(posteriors: dict[str, bs.Posterior], fit: pd.DataFrame, holdout: pd.Dat
         "The synthetic languages have a least loss that any model can reach on windows of 64 symbols "
         "(`entropy_floor`). A law's E is what it says remains at infinite size and data. The runs end well above "
         "it, so E is extrapolated.",
+        "",
+        "Where a band lies below the truth, losses still fell faster with every decade where the runs end. A power law "
+        "reads that as a long way to go, and nothing in the runs shows the floor that they will meet; the misfit that "
+        "the model allows widens forecasts and not E. So the E of runs as small as these is a parameter that serves "
+        "forecasts near them. It is no measurement of entropy.",
     ]
     for name, posterior in posteriors.items():
         if "E" not in posterior.tree["posterior"]:
@@ -148,16 +157,20 @@ def figure(posterior: bs.Posterior, fit: pd.DataFrame, holdout: pd.DataFrame) ->
         return style.save(drawing, "png")
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    """Fit, and write the page; 1 where the default model's fit failed its health gate."""
+    parser = argparse.ArgumentParser(prog="benchmarks/lab.py", description=__doc__)
+    parser.add_argument("--also", action="append", default=[], help="a further model, by name, on the page")
+    models = [DEFAULT_MODEL, *parser.parse_args(arguments).also]
     table = bs.read_runs(RUNS)
     fit, holdout = table[table["split"] == "fit"], table[table["split"] == "holdout"]
     posteriors = {}
-    for name in MODELS:
+    for name in models:
         posteriors[name] = fitted(name, fit)
         print(name, posteriors[name].health(), flush=True)
     text = page(posteriors, fit, holdout)
     print(text)
     PAGE.write_text(text, encoding="utf-8")
-    FIGURE.write_bytes(figure(posteriors[MODELS[0]], fit, holdout))
+    FIGURE.write_bytes(figure(posteriors[models[0]], fit, holdout))
     print(f"wrote {PAGE.relative_to(ROOT)} and {FIGURE.relative_to(ROOT)}")
-    return 0
+    return 1 - posteriors[models[0]].health().passed

@@ -13,6 +13,7 @@ import bayescale as bs
 from bayescale.inference.fit import fit_design
 from bayescale.laws import Law, Parameter, Range
 from bayescale.models import Noise, make_design
+from tests.laws.test_recovers_itself import simulated
 from tests.simulate import NOISE, TRUTH, expected, simulate
 
 NORMAL_90 = 1.6448536269514722
@@ -172,3 +173,12 @@ def test_a_near_miss_is_sampled_again_and_said_to_be() -> None:
 def test_impossible_settings(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         bs.Settings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_law_that_bends_too_much_is_sampled_in_plainer_coordinates() -> None:
+    law = bs.register(replace(bs.law("m3"), name="test-m3-bent", leading=None))
+    design = make_design(bs.Model.of_law(law.name), simulated(law))
+    fit = fit_design(design, 0, bs.Settings(folds=False))
+    assert fit.health.passed, str(fit.health)
+    assert any(note.startswith("sampled without straightening") for note in fit.notes)

@@ -14,8 +14,11 @@ from tests.laws.ranges import beyond, complete, design
 RUNS, NOISE = 60, 0.005
 RUNS_OF = {
     # 60 runs leave some of their parameters to the priors: divergences in the tails, and the gate says so.
+    "bounded": 200,
+    "datastore-log": 200,
     "farseer": 200,
     "frantar": 112,
+    "ludziejewski": 200,
     "muennighoff": 182,
 }
 WHICH = {

@@ -18,6 +18,7 @@ from bayescale.report.subject import Subject
 from tests.report.conftest import SHORT, silent
 from tests.simulate import TRUTH, simulate
 
+FIGURES = 10
 EVIL = "<script>alert(1)</script>"
 
 
@@ -76,7 +77,8 @@ def test_page_has_every_part(full, posterior):
     _, page = full
     parts = [
         "Loss against compute", "Held-out check", "The law’s parameters by group", "How to spend a budget",
-        "Does the law fit?", "Health of the fit", "The runs table", "Conventions", "The model", "Every quantity",
+        "Does the law fit?", "Would the fitted model make such runs?", "Does the fit hang on single runs?",
+        "What the priors decide", "Health of the fit", "The runs table", "Conventions", "The model", "Every quantity",
         "Where this came from",
     ]  # fmt: skip
     places = [page.text.index(part) for part in parts]
@@ -111,7 +113,8 @@ def test_every_figure_has_alt_text_and_a_caption(full):
     _, page = full
     figures = [a for tag, a in page.tags if tag == "figure"]
     assert {a["id"] for a in figures} == {
-        "loss-compute", "held-out", "parameters", "optimum", "residuals", "priors", "diagnostics",
+        "loss-compute", "held-out", "parameters", "optimum", "residuals", "replicated", "pareto-k", "priors", "ranks",
+        "energy",
     }  # fmt: skip
     assert len([1 for tag, _ in page.tags if tag == "figcaption"]) == len(figures)
     assert all(len(a["alt"]) > 20 for tag, a in page.tags if tag == "img")
@@ -120,12 +123,12 @@ def test_every_figure_has_alt_text_and_a_caption(full):
 def test_figures_are_valid_svg_for_page_and_phone(full):
     _, page = full
     roots = [ElementTree.fromstring(svg) for svg in page.images()]
-    assert len(roots) == 2 * 7 + 1
+    assert len(roots) == 2 * FIGURES + 1
     assert all(root.tag == "{http://www.w3.org/2000/svg}svg" for root in roots)
     widths = [float(root.attrib["width"].removesuffix("pt")) for root in roots]
     assert [sum(abs(w - 72 * inches) < 0.1 for w in widths) for inches in (style.NARROW, style.WIDE)] == [
-        7,
-        7,
+        FIGURES,
+        FIGURES,
     ]
 
 
@@ -133,7 +136,7 @@ def test_figures_are_written_as_files_too(full):
     path, page = full
     folder = path.parent.parent / "figures"
     assert {p.suffix for p in folder.iterdir()} == {".png", ".svg"}
-    assert len(list(folder.iterdir())) == 14
+    assert len(list(folder.iterdir())) == 2 * FIGURES
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in folder.glob("*.png"))
     assert (folder / "loss-compute.svg").read_bytes() in page.images()
 

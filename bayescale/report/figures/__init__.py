@@ -72,7 +72,10 @@ KINDS = (
     ),
     _Kind("residuals", residuals.draw, sentences.residuals_alt, sentences.residuals_caption),
     _Kind("priors", priors.draw, sentences.priors_alt, sentences.priors_caption),
-    _Kind("diagnostics", diagnostics.draw, sentences.diagnostics_alt, sentences.diagnostics_caption),
+    _Kind("replicated", diagnostics.replicated, sentences.replicated_alt, sentences.replicated_caption),
+    _Kind("pareto-k", diagnostics.pareto_k, sentences.pareto_k_alt, sentences.pareto_k_caption),
+    _Kind("ranks", diagnostics.ranks, sentences.ranks_alt, sentences.ranks_caption),
+    _Kind("energy", diagnostics.energy, sentences.energy_alt, sentences.energy_caption),
 )
 
 

@@ -1,0 +1,75 @@
+"""Simulations, a line each in .bayescale/calibration: the command goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bayescale.inference.calibration import QUICK, Calibration, Simulation, calibrate
+from benchmarks.calibration.worlds import World
+from benchmarks.extrapolation.results import code
+from benchmarks.published.tables import ROOT
+
+FOLDER = ROOT / ".bayescale" / "calibration"
+SEED = 0
+
+
+def path_of(world: World) -> Path:
+    """Where a world's simulations are: another model, table or settings, another file."""
+    said = "\n".join((world.model.model_dump_json(), world.runs.to_csv(), str(QUICK), str(SEED)))
+    return FOLDER / f"{world.name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.jsonl"
+
+
+def known(world: World) -> tuple[Calibration, int]:
+    """The simulations there are, in order, and how many of them were made by earlier code."""
+    found: dict[int, Simulation] = {}
+    stale = 0
+    now = code()
+    for line in _lines(path_of(world)):
+        made_by = line.pop("code")
+        if line["number"] not in found:
+            found[line["number"]] = Simulation.from_dict(line)
+            stale += made_by != now
+    return Calibration(world.title, tuple(found[n] for n in sorted(found))), stale
+
+
+def add(world: World, numbers: range) -> None:
+    """Make those of the simulations that are not there yet, each kept as soon as it is made."""
+    there = {s.number for s in known(world)[0].simulations}
+    missing = [n for n in numbers if n not in there]
+    path = path_of(world)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made_by = code()
+    for one in calibrate(world.model, world.runs, missing, SEED):
+        _append(path, json.dumps({**one.to_dict(), "code": made_by}))
+        missed = f" ({', '.join(one.missed)})" if one.missed else ""
+        print(
+            f"  {world.name} {one.number + 1}: {one.verdict}{missed}, ESS {one.ess:.0f}, {one.cpu_s:.1f} s of CPU, "
+            f"{one.compiled} programs compiled",
+            flush=True,
+        )
+
+
+def _append(path: Path, line: str) -> None:
+    """One write a line: a line is there whole, or is the torn last one, which `_lines` leaves out."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, f"{chr(10) * torn}{line}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lines(path: Path) -> Iterator[dict]:
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue  # torn when the machine stopped: made again
