@@ -30,7 +30,7 @@ from bayescale.errors import UserError
 from bayescale.inference.fit import SURE
 from bayescale.inference.health import Health, Limits, check_health, scalars
 from bayescale.inference.nuts import Draws, Settings, resample, sample
-from bayescale.inference.quantities import fitted_loss, measured_loss, prior_draws, quantities
+from bayescale.inference.quantities import Quantities, fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.inference.start import find_start
 from bayescale.models import Design, Model, make_design
 from bayescale.models.density import data_of, layout_of, noise_of
@@ -141,6 +141,12 @@ class Calibration:
         """Those that have ranks: all but fits whose draws are not numbers."""
         return tuple(s for s in self.simulations if s.ranks)
 
+    @cached_property
+    def names(self) -> list[str]:
+        """What all of them rank."""
+        every = [set(s.ranks) for s in self.ranked]
+        return [name for name in self.ranked[0].ranks if all(name in one for one in every)]
+
     def without_failed(self) -> Calibration:
         """Of the fits that did not fail their health gate alone."""
         return replace(self, simulations=tuple(s for s in self.simulations if s.verdict != "FAIL"))
@@ -156,7 +162,7 @@ class Calibration:
         if not self.ranked:
             raise CalibrationError(f"{self.name}: no ranks to judge")
         of = self.ranked[0].of
-        names = list(self.ranked[0].ranks)
+        names = self.names
         ranks = np.array([[s.ranks[name] for name in names] for s in self.ranked])
         shares = (ranks + 0.5) / (of + 1)
         even = (1 - 1 / (of + 1) ** 2) / 12
@@ -179,7 +185,7 @@ class Calibration:
     def pit(self, names: Sequence[str] | None = None) -> xr.DataTree:
         """Ranks as shares, spread evenly within their step, for ``arviz_plots.plot_ecdf_pit``: group ``prior_sbc``."""
         rng = np.random.default_rng(0)
-        chosen = self.ranked[0].ranks if names is None else names
+        chosen = self.names if names is None else names
         values = {
             name: (
                 ("chain", "draw"),
@@ -335,7 +341,8 @@ def _judged(design: Design, draws: Draws, settings: Settings, derived: Derived) 
     # A scale such as N_c may be beyond what a float holds, and be right: it ranks highest.
     finite = np.where(np.isposinf(drawn), np.finfo(float).max, drawn)
     values = {name: finite[..., i] for i, name in enumerate(names)}
-    health = check_health(values, draws.stats, settings.max_tree_depth, SHORT)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        health = check_health(values, draws.stats, settings.max_tree_depth, SHORT)
     return _Judged(names, kept, drawn, health)
 
 
@@ -379,6 +386,14 @@ def _draw(design: Design, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
 def _ranked(design: Design, z: np.ndarray, derived: Derived) -> tuple[list[str], np.ndarray]:
     """Names and values, shape (chains, draws, names), of everything that is ranked."""
     found = quantities(design, z)
+    # A scale decades beyond any run may be more than a float holds.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _every(design, found, z.shape[:2], derived)
+
+
+def _every(
+    design: Design, found: Quantities, shape: tuple[int, ...], derived: Derived
+) -> tuple[list[str], np.ndarray]:
     cells = {
         name: found.posterior[name].reshape(-1, len(design.cells)) for name in design.law.parameter_names
     }
@@ -389,7 +404,7 @@ def _ranked(design: Design, z: np.ndarray, derived: Derived) -> tuple[list[str],
         name: found.coords[dims[0]][: free.get(name)] for name, dims in found.dims.items() if name in values
     }
     for name, x in derived(design, cells).items():
-        values[name] = x.reshape(*z.shape[:2], *x.shape[1:])
+        values[name] = x.reshape(*shape, *x.shape[1:])
         labels[name] = design.cell_labels
     values["log_likelihood"] = found.log_likelihood.sum(axis=-1)
     return scalars(values, labels)

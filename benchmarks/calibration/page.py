@@ -65,11 +65,15 @@ def write() -> None:
 
 def drawn(world: World, found: Calibration) -> list[str]:
     """What the figure shows: population means, one spread, the noise, the likelihood and what is derived."""
-    names = list(found.ranked[0].ranks)
+    names = found.names
     noise = [n for n in ("sigma", "nu", "sigma_decade", "log_likelihood") if n in names]
     spread = [n for n in names if n.endswith("_sd")][:2]
     far = [next(n for n in names if n.startswith(k)) for k in ("loss_far", "optimum_far") if _any(names, k)]
-    means = [f"{p}_mean" for p in world.model.definition.parameter_names]
+    # A parameter that is not pooled is ranked once, as that of the first cell.
+    means = [
+        next(n for n in (f"{p}_mean", *names) if n in names and n.startswith((f"{p}_mean", f"{p}[")))
+        for p in world.model.definition.parameter_names
+    ]
     return [*means, *spread, *noise, *far]
 
 

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from bayescale.inference.calibration import QUICK, Calibration, Simulation, calibrate
 from benchmarks.calibration.worlds import World
 from benchmarks.extrapolation.results import code
@@ -70,6 +72,8 @@ def _lines(path: Path) -> Iterator[dict]:
         return
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            yield json.loads(line)
+            found = json.loads(line)
         except json.JSONDecodeError:
             continue  # torn when the machine stopped: made again
+        if np.isfinite(found["ess"]):  # not so in lines that ranked draws which were not numbers: made again
+            yield found

@@ -112,9 +112,9 @@ def test_a_small_calibration(small: list[Simulation]) -> None:
     # All fits share the first one's programs.
     assert small[0].compiled > 0 and not any(s.compiled for s in small[1:])
     names = set(small[0].ranks)
-    assert {"a_D_mean", "D_c_mean", "sigma", "nu", "loss_far[all]", "log_likelihood"} <= names
-    # One cell: its parameters are the population's, and ranked once.
-    assert not names & {"a_D[all]", "D_c[all]"}
+    assert {"a_D[all]", "D_c[all]", "sigma", "nu", "loss_far[all]", "log_likelihood"} <= names
+    # One cell: the population's parameters are its own, and ranked once.
+    assert not names & {"a_D_mean", "D_c_mean"}
     for s in small:
         assert set(s.ranks) == names and s.of == OF
         assert all(0 <= rank <= OF for rank in s.ranks.values())
