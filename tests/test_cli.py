@@ -126,7 +126,7 @@ def test_a_fit_that_fails_its_gate_is_saved_and_ends_with_one(folder: Path) -> N
         status=1,
     )
     assert "health: FAIL" in done.stdout and "do not use its figures" in done.stdout
-    verdict = bayescale("decide", folder / "bad.nc", folder / "decision.toml")
+    verdict = bayescale("decide", folder / "bad.nc", folder / "decision.toml", status=1)
     assert "NOT FROM THESE DATA" in verdict.stdout
     assert "health: FAIL" in verdict.stderr
 

@@ -54,6 +54,8 @@ def test_no_curves_is_one_line_with_the_design_that_would_allow_it(posterior):
     runs = posterior.runs
     kept = runs.groupby(["architecture", "task", "flops"]).head(1).reset_index(drop=True)
     subject = Subject(dataclasses.replace(posterior, runs=kept))
+    # What the fit's groups hold is of all its runs.
+    vars(subject)["diagnosis"] = Subject(posterior).diagnosis
     said = sentences.isoflop(subject.isoflop)
     assert said.startswith("No law-free check of the frontier: the runs have no IsoFLOP curves")
     assert "four or more sizes" in said
