@@ -17,6 +17,9 @@ from bayescale.posterior import PosteriorData
 AT_ONCE = 16
 """Budgets searched together where the optimum has no closed form: what keeps 4,000 draws in memory."""
 
+Plan = tuple[np.ndarray, np.ndarray]
+"""N* and D* of each draw and budget, shape (draws, budgets) each."""
+
 
 @dataclass(frozen=True, eq=False)
 class Best:
@@ -34,7 +37,7 @@ class Best:
 
     by_law: np.ndarray
     drift: np.ndarray
-    plan: tuple[np.ndarray, np.ndarray] | None
+    plan: Plan | None
 
     @property
     def loss(self) -> np.ndarray:
@@ -65,7 +68,7 @@ class Curve:
     flops_per_param_token: float
     predictor: Predictor
 
-    def plan(self, flops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def plan(self, flops: np.ndarray) -> Plan:
         """N* and D* at each budget, shape (draws, budgets)."""
         pieces = [
             optimum(
@@ -76,31 +79,18 @@ class Curve:
         params, tokens = (np.concatenate([np.asarray(p[j]) for p in pieces], axis=1) for j in (0, 1))
         return params, tokens
 
-    @property
-    def plans(self) -> bool:
-        """Whether the law says how to split a budget: one of compute alone does not."""
-        return set(self.law.inputs) != {"flops"}
-
     def best(self, flops: np.ndarray) -> Best:
         """The optimum of each budget: its size and tokens, the law's loss there, and what that may have drifted by."""
-        plan = self.plan(flops) if self.plans else None
-        points = pd.DataFrame({**self.labels, "flops": flops}, index=range(len(flops)))
-        if plan is None:
-            inputs = {"flops": flops[None]}
-        else:
-            inputs = {**self.fixed, "params": plan[0], "tokens": plan[1]}
-            # As far out as a budget's median size is.
-            points["params"] = np.median(plan[0], axis=0)
-        law = np.asarray(self.law.loss(self._wide, inputs))
-        return Best(law, np.asarray(np.exp(self.predictor.drift(points))), plan)
+        plan = self._plan(flops)
+        return Best(self._by_law(flops, plan), self._drift(flops, plan), plan)
 
     def by_law(self, flops: np.ndarray) -> np.ndarray:
         """The law's loss at its own optimum, without drift, shape (draws, budgets)."""
-        return self.best(flops).by_law
+        return self._by_law(flops, self._plan(flops))
 
     def drift(self, flops: np.ndarray) -> np.ndarray:
         """Factors that the loss may have drifted by, shape (draws, budgets)."""
-        return self.best(flops).drift
+        return self._drift(flops, self._plan(flops))
 
     def loss(self, flops: np.ndarray) -> np.ndarray:
         """Expected loss at the optimum, shape (draws, budgets)."""
@@ -113,6 +103,21 @@ class Curve:
         loss = np.asarray(self.law.loss(self.values, own))
         point = pd.DataFrame([{**self.labels, "params": params, "flops": flops}])
         return np.asarray(loss * np.exp(self.predictor.drift(point)[:, 0]))
+
+    def _plan(self, flops: np.ndarray) -> Plan | None:
+        """N* and D*; None where the law does not say how to split a budget, being of compute alone."""
+        return None if set(self.law.inputs) == {"flops"} else self.plan(flops)
+
+    def _by_law(self, flops: np.ndarray, plan: Plan | None) -> np.ndarray:
+        split = {"flops": flops[None]} if plan is None else {"params": plan[0], "tokens": plan[1]}
+        return np.asarray(self.law.loss(self._wide, {**self.fixed, **split}))
+
+    def _drift(self, flops: np.ndarray, plan: Plan | None) -> np.ndarray:
+        points = pd.DataFrame({**self.labels, "flops": flops}, index=range(len(flops)))
+        if plan is not None:
+            # As far out as a budget's median size is.
+            points["params"] = np.median(plan[0], axis=0)
+        return np.asarray(np.exp(self.predictor.drift(points)))
 
     @property
     def _wide(self) -> dict[str, np.ndarray]:

@@ -291,9 +291,8 @@ def _simulation(
         found = _judged(design, fitted, settings, derived)
         if found.health.verdict == "FAIL" and settings.again:
             again = True
-            careful = replace(settings, target_accept=SURE, draws=2 * settings.draws)
-            data = data_of(design)
-            fitted = resample(data, fitted, _seed(seed, number, 1), careful)
+            careful = settings.careful(SURE)
+            fitted = resample(data_of(design), fitted, _seed(seed, number, 1), careful)
             found = _judged(design, fitted, careful, derived)
         names, true = _ranked(source, z[None, None], derived)
     if [names[i] for i in found.kept] != found.names:

@@ -94,21 +94,17 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
         plain = replace(layout, law=replace(layout.law, leading=frozenset()))
         other = checked(sample(plain, data, start, seed, settings, progress), settings)
         if other.health.passed or _nearly(other.health):
-            first, notes = other, (UNBENT.format(missed=_missed(first.health)),)
+            first, notes = other, (UNBENT.format(missed=", ".join(first.health.missed)),)
     if first.health.passed or not _nearly(first.health):
         return replace(first, notes=notes)
     careful = settings.careful(SURE)
     note = (
         f"sampled again, from there on, with target_accept {careful.target_accept:.3g} and {careful.draws} draws a "
         f"chain: at {settings.target_accept:.2g} and {settings.draws} the health gate was missed by "
-        + _missed(first.health)
+        + ", ".join(first.health.missed)
     )
     again = resample(data, first.draws, seed + 1, careful, progress)
     return replace(checked(again, careful), notes=(*notes, note))
-
-
-def _missed(health: Health) -> str:
-    return ", ".join(f"{c.name} {c.value:.4g}" for c in health.checks if c.verdict != "PASS")
 
 
 def _nearly(health: Health) -> bool:

@@ -44,6 +44,11 @@ class Health:
     def passed(self) -> bool:
         return self.verdict == "PASS"
 
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """The checks that were not passed, each with its figure."""
+        return tuple(f"{c.name} {c.value:.4g}" for c in self.checks if c.verdict != "PASS")
+
     def __str__(self) -> str:
         lines = [f"health: {self.verdict}"] + [
             f"  {line}" for c in self.checks for line in str(c).splitlines()

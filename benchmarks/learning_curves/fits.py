@@ -140,7 +140,7 @@ def _forecast(curve: Curve, short: str, seed: int, tries: Sequence[bs.Settings])
         rows=len(curve.fitted),
         held=len(curve.held),
         verdict=health.verdict,
-        failures="; ".join(f"{c.name} {c.value:.4g}" for c in health.checks if c.verdict != "PASS"),
+        failures="; ".join(health.missed),
         longer=longer,
         blind=blind,
         error=float(np.abs(median / measured - 1).mean()),

@@ -113,7 +113,7 @@ def fitted(
     step = max(1, len(posterior.z) // KEPT)
     summary = Summary(
         verdict=health.verdict,
-        failures="; ".join(f"{c.name} {c.value:.4g}" for c in health.checks if c.verdict != "PASS"),
+        failures="; ".join(health.missed),
         rows=len(runs),
         mean={n: float(x.mean()) for n, x in values.items()},
         sd={n: float(x.std(ddof=1)) for n, x in values.items()},
