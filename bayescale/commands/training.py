@@ -18,6 +18,14 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+class Device(StrEnum):
+    """What runs are trained on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 def train(
     sweep: Annotated[
         Path, typer.Argument(metavar="SWEEP.toml", help="Sizes, budgets, architectures and tasks.")
@@ -33,6 +41,12 @@ def train(
     engine: Annotated[
         Engine, typer.Option("--engine", help="This machine's processes, or the Ray cluster there is.")
     ] = Engine.local,
+    device: Annotated[
+        Device, typer.Option("--device", help="Where to train; a GPU where there is one, by default.")
+    ] = Device.auto,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the models' blocks: worth it for runs of minutes.")
+    ] = False,
 ) -> None:
     """Train a sweep of small language models and write the runs table.
 
@@ -41,5 +55,14 @@ def train(
     """
     from bayescale.trainer import run_sweep
 
-    table = run_sweep(sweep, out=out, work=work, workers=workers, threads=threads, engine=engine.value)
+    table = run_sweep(
+        sweep,
+        out=out,
+        work=work,
+        workers=workers,
+        threads=threads,
+        engine=engine.value,
+        device=device.value,
+        compiled=compiled,
+    )
     say(f"{len(table)} runs")

@@ -35,6 +35,8 @@ def run_sweep(
     workers: int = 1,
     threads: int = 1,
     engine: str = "local",
+    device: str = "auto",
+    compiled: bool = False,
 ) -> pd.DataFrame:
     """Carry out the sweep that a file describes, or go on with it where it stopped.
 
@@ -54,7 +56,12 @@ def run_sweep(
     engine : {"local", "ray"}
         What carries the runs out: this machine's processes, or the Ray cluster that `ray` finds (the one of
         the environment variable RAY_ADDRESS, or else one started on this machine). With Ray, `workers` is
-        the most runs at once, and each asks the cluster for `threads` processors.
+        the most runs at once, and each asks the cluster for `threads` processors
+        (and, on GPUs, for one of them).
+    device : {"auto", "cpu", "cuda"}
+        What to train on; a GPU where there is one, by default. A CPU's losses repeat bit for bit.
+    compiled : bool
+        Whether the models' blocks go through `torch.compile`.
 
     Returns
     -------
@@ -76,7 +83,7 @@ def run_sweep(
     needs("torch", "tokenizers", "safetensors")
     if engine == "ray" and find_spec("ray") is None:
         raise MissingExtra('engine ray needs ray, not installed here; run: pip install "bayescale[ray]"')
-    from bayescale.trainer import sweep
+    from bayescale.trainer import hardware, sweep
     from bayescale.trainer.config import read_sweep
 
     path = Path(path)
@@ -88,4 +95,5 @@ def run_sweep(
         workers=workers,
         threads=threads,
         engine=engine,
+        hardware=hardware.choose(device, compiled),
     )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bayescale.trainer import files
 from bayescale.trainer.errors import TrainerError
+from bayescale.trainer.team import placed, whole
 
 
 @dataclass
@@ -42,16 +43,23 @@ class Progress:
 
 
 def save(
-    path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+    path: Path,
+    run_id: str,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    write: bool = True,
 ) -> None:
-    """Write the state atomically."""
+    """Write the state atomically; of a sharded model every process takes part, and one writes."""
     from safetensors.torch import save as serialise
 
     tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
     for name, parameter in model.named_parameters():
-        tensors[f"weight.{name}"] = parameter.detach()
+        tensors[f"weight.{name}"] = whole(parameter)
         for key, value in optimizer.state[parameter].items():
-            tensors[f"moment.{key}.{name}"] = value
+            tensors[f"moment.{key}.{name}"] = whole(value)
+    if not write:
+        return
     metadata = {"run_id": run_id, "progress": json.dumps(asdict(progress))}
     files.write_bytes(path, serialise(tensors, metadata))
 
@@ -85,10 +93,10 @@ def load(path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.Optim
         for key, value in tensors.items():
             kind, rest = key.split(".", 1)
             if kind == "weight":
-                parameters[rest].copy_(value)
+                parameters[rest].copy_(placed(value, parameters[rest]))
             else:
                 moment, name = rest.split(".", 1)
-                optimizer.state[parameters[name]][moment] = value
+                optimizer.state[parameters[name]][moment] = placed(value, parameters[name])
     stored = json.loads(metadata["progress"])
     stored["curve"] = [(int(tokens), float(loss)) for tokens, loss in stored["curve"]]
     stored["noise"] = [(int(step), float(g), float(s)) for step, g, s in stored.get("noise", [])]

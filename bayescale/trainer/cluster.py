@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayescale.trainer import dataset
 from bayescale.trainer.dataset import Dataset
+from bayescale.trainer.hardware import Hardware
 from bayescale.trainer.plan import PlannedRun, RunConfig
 from bayescale.trainer.progress import Reporter
 from bayescale.trainer.train import train
@@ -40,7 +41,12 @@ def on_ray(
     try:
         tokens = {task: ray.put(_in_memory(dataset.load(folder))) for task, folder in workshop.data.items()}
         # An error of the run itself is no reason to try again: it would come back.
-        remote = ray.remote(num_cpus=workshop.threads, max_retries=RETRIES, retry_exceptions=False)(_train)
+        remote = ray.remote(
+            num_cpus=workshop.threads,
+            num_gpus=int(workshop.hardware.is_gpu),
+            max_retries=RETRIES,
+            retry_exceptions=False,
+        )(_train)
         waiting = list(reversed(todo))
         under_way: dict[Any, Any] = {}
         while waiting or under_way:
@@ -55,6 +61,7 @@ def on_ray(
                     workshop.every,
                     workshop.threads,
                     str(kept.absolute()) if kept else None,
+                    workshop.hardware,
                 )
                 under_way[reference] = run
             (done, *_), _ = ray.wait(list(under_way), num_returns=1)
@@ -70,10 +77,16 @@ def _in_memory(data: Dataset) -> Dataset:
 
 
 def _train(
-    config: RunConfig, data: Dataset, state: str, every: float, threads: int, keep: str | None
+    config: RunConfig,
+    data: Dataset,
+    state: str,
+    every: float,
+    threads: int,
+    keep: str | None,
+    hardware: Hardware,
 ) -> Result:
     import torch
 
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     torch.set_num_threads(threads)
-    return train(config, data, Path(state), every, keep=Path(keep) if keep else None)
+    return train(config, data, Path(state), every, keep=Path(keep) if keep else None, hardware=hardware)

@@ -134,6 +134,11 @@ class Training(Part):
         int, Field(ge=0, description="steps of a run at which the gradient noise scale is measured")
     ] = 0
 
+    precision: Annotated[
+        Literal["float32", "bf16"],
+        Field(description="of matrix products; bf16: bfloat16 by autocast, weights in float32"),
+    ] = "float32"
+
     @model_validator(mode="after")
     def _a_trunk_is_shared(self) -> Self:
         if self.schedule == "wsd" and not self.warmup_steps:

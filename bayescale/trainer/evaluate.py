@@ -89,15 +89,16 @@ def token_losses(model: Decoder, dataset: Dataset, tokens: int) -> TokenLosses:
     starts = windows(dataset, context, tokens)
     at_once = max(1, MICROBATCH_TOKENS // context)
     losses, owners, predicted = [], [], []
+    device = next(model.parameters()).device
     model.eval()
     for first in range(0, len(starts), at_once):
         spans = starts[first : first + at_once, None] + np.arange(context + 1)
-        ids = torch.from_numpy(dataset.held_out[spans].astype(np.int64))
+        ids = torch.from_numpy(dataset.held_out[spans].astype(np.int64)).to(device)
         logits = model(ids[:, :-1])
         loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        losses.append(loss.double().numpy())
+        losses.append(loss.double().cpu().numpy())
         owners.append(dataset.held_out_documents[spans[:, 1:]].ravel())
-        predicted.append(ids[:, 1:].flatten().numpy())
+        predicted.append(ids[:, 1:].flatten().cpu().numpy())
     model.train()
     return TokenLosses(
         np.concatenate(losses),

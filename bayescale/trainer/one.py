@@ -1,6 +1,8 @@
 """Train one run of a sweep by several processes, each on its share of every batch.
 
-    torchrun --nproc-per-node 2 -m bayescale.trainer.one SWEEP.toml RUN_ID --work WORK
+    torchrun --nproc-per-node 2 -m bayescale.trainer.one SWEEP.toml RUN_ID --work WORK [--shard]
+
+With --shard each process holds a part of the weights and of the optimiser's state, for what does not fit.
 
 The result lies where the sweep looks for it, so that `bayescale train SWEEP.toml --work WORK` counts the run as
 finished. The loss is that of one process up to rounding, since sums are taken in another order.
@@ -15,9 +17,10 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from bayescale.trainer import dataset, files, sweep, table, weights
+from bayescale.trainer import dataset, files, hardware, sweep, table, weights
 from bayescale.trainer.config import read_sweep
 from bayescale.trainer.errors import TrainerError
+from bayescale.trainer.hardware import Hardware
 from bayescale.trainer.team import Team, joined
 from bayescale.trainer.train import train
 
@@ -29,16 +32,22 @@ def main() -> None:
     parser.add_argument("run_id")
     parser.add_argument("--work", type=Path, help=".bayescale/NAME where absent")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process")
+    parser.add_argument("--shard", action="store_true", help="share the weights out too, by FSDP2")
+    parser.add_argument(
+        "--device", choices=hardware.DEVICES, default="auto", help="a GPU each where there are"
+    )
+    parser.add_argument("--compile", action="store_true", help="torch.compile the model's blocks")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     try:
-        with joined() as team:
-            _train(arguments, team)
+        chosen = hardware.choose(arguments.device, arguments.compile)
+        with joined(chosen, arguments.shard) as (team, own):
+            _train(arguments, team, own)
     except TrainerError as error:
         sys.exit(f"bayescale: {error}")
 
 
-def _train(arguments: argparse.Namespace, team: Team) -> None:
+def _train(arguments: argparse.Namespace, team: Team, own: Hardware) -> None:
     read = read_sweep(arguments.sweep)
     work = arguments.work or Path(".bayescale") / read.name
     if team.leads:  # the others find the tokens made
@@ -53,7 +62,7 @@ def _train(arguments: argparse.Namespace, team: Team) -> None:
     config = configs[arguments.run_id]
     state = work / "checkpoints" / f"{config.run_id}.safetensors"
     keep = weights.path(work, config.run_id) if read.keep_weights else None
-    result = train(config, dataset.load(data[config.task]), state, team=team, keep=keep)
+    result = train(config, dataset.load(data[config.task]), state, team=team, keep=keep, hardware=own)
     if team.leads:
         files.write_json(table.result_path(work, config.run_id), result)
         state.unlink(missing_ok=True)

@@ -36,8 +36,9 @@ class RunConfig:
     name), `base_width` muP's (0: embeddings and head as they were, see `Decoder.initialise`), `decay_steps`
     those at the end of schedule "wsd", `unique_tokens` the subset trained on (0: all), `noise_points` the steps
     at which the gradient noise is measured, `vector_learning_rate` the peak for gains, biases and decays (0: that
-    of embeddings), and `contexts` the lengths of the sequences trained on, each with its share of the steps
-    (empty: `context` throughout, which is the length that the loss is measured at either way).
+    of embeddings), `contexts` the lengths of the sequences trained on, each with its share of the steps
+    (empty: `context` throughout, which is the length that the loss is measured at either way), and `precision` that of
+    matrix products ("float32", or "bf16": bfloat16 by autocast, the loss measured in float32 all the same).
     """
 
     architecture: str
@@ -70,6 +71,7 @@ class RunConfig:
     noise_points: int = 0
     vector_learning_rate: float = 0.0
     contexts: tuple[tuple[int, float], ...] = ()
+    precision: str = "float32"
 
     @property
     def run_id(self) -> str:
@@ -318,6 +320,7 @@ def _planned(
         noise_points=training.noise_points,
         vector_learning_rate=training.vector_learning_rate,
         contexts=architecture.contexts,
+        precision=training.precision,
     )
     flops = config.tokens * c.counts.flops_per_token
     return PlannedRun(config, budget.flops, budget.split, flops, c.counts.params)

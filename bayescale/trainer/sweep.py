@@ -19,6 +19,7 @@ import torch
 from bayescale.runs import Conventions, write_runs
 from bayescale.trainer import dataset, files, lock, table, weights
 from bayescale.trainer.config import Sweep
+from bayescale.trainer.hardware import PROCESSOR, Hardware
 from bayescale.trainer.plan import PlannedRun, RunConfig, plan
 from bayescale.trainer.progress import Reporter
 from bayescale.trainer.train import train
@@ -44,6 +45,8 @@ class Workshop:
         Seconds between a run's checkpoints.
     keep : bool
         Whether the weights that runs end with are kept.
+    hardware : Hardware
+        What runs are trained on.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class Workshop:
     threads: int
     every: float
     keep: bool = False
+    hardware: Hardware = PROCESSOR
 
     def state(self, config: RunConfig) -> Path:
         """Where the checkpoint of a run in progress lies."""
@@ -70,6 +74,7 @@ def run(
     threads: int = 1,
     every: float = CHECKPOINT_EVERY,
     engine: str = "local",
+    hardware: Hardware = PROCESSOR,
 ) -> pd.DataFrame:
     """Carry a sweep out, or on; see `bayescale.trainer.run_sweep`.
 
@@ -85,6 +90,8 @@ def run(
         Seconds between a run's checkpoints.
     engine : {"local", "ray"}
         What carries the runs out: processes of this machine, or a Ray cluster; see `cluster`.
+    hardware : Hardware
+        What runs are trained on.
 
     Returns
     -------
@@ -104,7 +111,7 @@ def run(
         todo = [r for r in planned if r.config.run_id not in done]
         before = [results[r.config.run_id] for r in planned if r.config.run_id in done]
         write_table(sweep, results, planned, out)
-        workshop = Workshop(work, data, workers, threads, every, sweep.keep_weights)
+        workshop = Workshop(work, data, workers, threads, every, sweep.keep_weights, hardware)
         with Reporter(todo, before, workers) as reporter:
             reporter.say(
                 f"sweep {sweep.name}: {len(planned)} runs, {len(before)} done before, "
@@ -178,7 +185,8 @@ def _train(
 ) -> Result:
     with _threads(workshop.threads):
         data = dataset.load(workshop.data[config.task])
-        return train(config, data, workshop.state(config), workshop.every, tick, keep=workshop.kept(config))
+        state, kept = workshop.state(config), workshop.kept(config)
+        return train(config, data, state, workshop.every, tick, keep=kept, hardware=workshop.hardware)
 
 
 def _end_with_parent() -> None:

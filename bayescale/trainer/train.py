@@ -12,20 +12,18 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from bayescale.trainer import architectures, checkpoint, evaluate, machine, noise, optimizer, weights
 from bayescale.trainer.architectures._common import Decoder
 from bayescale.trainer.dataset import Dataset, Order
 from bayescale.trainer.errors import TrainerError
+from bayescale.trainer.hardware import PROCESSOR, Hardware
+from bayescale.trainer.learner import Learner
 from bayescale.trainer.plan import RunConfig
 from bayescale.trainer.team import ALONE, Team
 
-CLIP = 1.0
 CURVE_POINTS = 50
 TRUNK_STRIDE = 20  # steps between the curve's points, and between noise measurements, of a shared trunk
-MICROBATCH_TOKENS = 4096  # a batch's logits at once would not fit a processor's cache
 
 
 def train(
@@ -36,6 +34,7 @@ def train(
     tick: Callable[[int, float], None] = lambda step, loss: None,
     team: Team = ALONE,
     keep: Path | None = None,
+    hardware: Hardware = PROCESSOR,
 ) -> dict[str, Any]:
     """Train one model and measure its held-out loss.
 
@@ -55,6 +54,8 @@ def train(
         The processes that share the run's batches; by default this one alone.
     keep : Path, optional
         Where to keep the weights that it ends with.
+    hardware : Hardware
+        What to train on.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def train(
     """
     # The random state is torch's, one for the process; the caller gets it back.
     with torch.random.fork_rng(devices=[]):
-        return _train(config, dataset, state, every, tick, team, keep)
+        return _train(config, dataset, state, every, tick, team, keep, hardware)
 
 
 def _train(
@@ -76,24 +77,25 @@ def _train(
     tick: Callable[[int, float], None],
     team: Team,
     keep: Path | None,
+    hardware: Hardware,
 ) -> dict[str, Any]:
     provenance = machine.provenance()  # as the run begins: the source may change before it ends
     if any(dataset.manifest[key] != getattr(config, key) for key in ("corpus_sha256", "tokenizer_sha256")):
         raise TrainerError(f"run {config.run_id} was planned on other tokens of {config.task}; plan it again")
-    torch.manual_seed(config.seed)
-    model = architectures.build(config.kind or config.architecture, config.shape())
-    model.initialise(config.seed, config.base_width)
-    adam = optimizer.make(model, config)
     phases = config.phases()
-    orders = {c: Order(dataset.train, c, config.seed, config.unique_tokens) for c, _ in phases}
-    progress = _resume(config, state, model, adam) or checkpoint.Progress()
-    for context in orders:
+    for context, _ in phases:
         if (sequences := config.batch_tokens // context) % team.size:
             raise TrainerError(
                 f"run {config.run_id} has batches of {sequences} sequences, which {team.size} processes cannot share "
                 "evenly; start a number that divides it"
             )
-    forward = team.wrap(model)
+    torch.manual_seed(config.seed)
+    model = architectures.build(config.kind or config.architecture, config.shape())
+    model.initialise(config.seed, config.base_width)
+    learner = Learner.make(model, config, team, hardware)
+    adam = learner.adam
+    orders = {c: Order(dataset.train, c, config.seed, config.unique_tokens) for c, _ in phases}
+    progress = _resume(config, state, model, adam) or checkpoint.Progress()
     trunk = config.schedule == "wsd"
     # Runs that share a trunk share its curve, so their points cannot depend on where they end.
     stride = TRUNK_STRIDE if trunk else max(1, config.steps // CURVE_POINTS)
@@ -103,8 +105,9 @@ def _train(
     saved = begun
     diverged = False
     while progress.step < config.steps:
-        if state and team.leads and trunk and progress.step == config.steps - config.decay_steps:
-            checkpoint.save(_trunk(config, state, progress.step), config.trunk_id, model, adam, progress)
+        if state and trunk and progress.step == config.steps - config.decay_steps:
+            shared = _trunk(config, state, progress.step)
+            checkpoint.save(shared, config.trunk_id, model, adam, progress, write=team.leads)
         optimizer.set_rates(adam, progress.step, config)
         order = orders[next(context for context, end in phases if progress.step < end)]
         sequences = config.batch_tokens // order.context
@@ -115,9 +118,7 @@ def _train(
             and sequences % 2 == 0
             and progress.step % noisy == noisy - 1
         )
-        loss, found = _step(
-            model, adam, order, progress.step * sequences, sequences, bool(look), team, forward
-        )
+        loss, found = learner.step(order, progress.step * sequences, sequences, bool(look))
         if found:
             progress.noise.append((progress.step, *found))
         if progress.step == 0:
@@ -134,12 +135,12 @@ def _train(
             progress.pending.clear()
         now = time.monotonic()
         progress.seconds = before + now - begun
-        if state and team.leads and now - saved >= every and progress.step < config.steps:
-            checkpoint.save(state, config.run_id, model, adam, progress)
+        if state and progress.step < config.steps and team.agree(now - saved >= every):
+            checkpoint.save(state, config.run_id, model, adam, progress, write=team.leads)
             saved = now
 
-    if keep and team.leads:
-        weights.save(keep, config.run_id, model)
+    if keep:
+        weights.save(keep, config.run_id, model, write=team.leads)
     held_out = evaluate.measure(model, dataset, config.held_out_tokens)
     diverged = diverged or not held_out.loss <= progress.first_loss
     tokens = progress.step * config.batch_tokens
@@ -179,6 +180,7 @@ def _train(
         "word_entropy": dataset.manifest.get("word_entropy"),
         "wall_s": round(before + time.monotonic() - begun, 3),
         **provenance,
+        "machine": hardware.name,
         "created": datetime.now(UTC).date().isoformat(),
         "curve": [[at, loss] for at, loss in progress.curve],
         "noise": [list(measured) for measured in progress.noise],
@@ -245,41 +247,3 @@ def _entropy_floor(dataset: Dataset, context: int) -> dict[str, float | None]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _step(
-    model: Decoder,
-    adam: torch.optim.Optimizer,
-    order: Order,
-    first: int,
-    sequences: int,
-    measure_noise: bool = False,
-    team: Team = ALONE,
-    forward: nn.Module | None = None,
-) -> tuple[float, tuple[float, float] | None]:
-    """Take one optimiser step over `sequences` windows from number `first` on.
-
-    Returns their mean loss and, where the noise is measured, what `noise.Split.estimate` says. `forward` is what
-    `team` made of the model.
-    """
-    adam.zero_grad(set_to_none=True)
-    ids = torch.from_numpy(team.share(order.batch(first, sequences)))
-    split = noise.Split(model) if measure_noise else None
-    total = 0.0
-    for half in ids.chunk(2) if split else (ids,):
-        if split and total:
-            split.half_done()
-        parts = half.split(max(1, MICROBATCH_TOKENS // order.context))
-        for number, part in enumerate(parts):
-            with team.summing(forward, number == len(parts) - 1):
-                logits = (forward or model)(part[:, :-1])
-                share = len(part) / len(ids)
-                loss = F.cross_entropy(logits.flatten(0, 1), part[:, 1:].flatten()) * share
-                auxiliary = model.auxiliary_loss()
-                (loss if auxiliary is None else loss + auxiliary * share).backward()
-            total += loss.item()
-    # Before the norm is clipped, which would hide it.
-    found = split.estimate(sequences * order.context) if split else None
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-    adam.step()
-    return team.mean(total), found

@@ -10,6 +10,7 @@ from bayescale.trainer import architectures, files
 from bayescale.trainer.architectures._common import Decoder
 from bayescale.trainer.errors import TrainerError
 from bayescale.trainer.plan import RunConfig
+from bayescale.trainer.team import whole
 
 
 def path(work: Path, run_id: str) -> Path:
@@ -17,12 +18,13 @@ def path(work: Path, run_id: str) -> Path:
     return work / "weights" / f"{run_id}.safetensors"
 
 
-def save(file: Path, run_id: str, model: nn.Module) -> None:
-    """Write them atomically."""
+def save(file: Path, run_id: str, model: nn.Module, write: bool = True) -> None:
+    """Write them atomically; of a sharded model every process takes part, and one writes."""
     from safetensors.torch import save as serialise
 
-    tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    files.write_bytes(file, serialise(tensors, {"run_id": run_id}))
+    tensors = {name: whole(parameter) for name, parameter in model.named_parameters()}
+    if write:
+        files.write_bytes(file, serialise(tensors, {"run_id": run_id}))
 
 
 def load(file: Path, config: RunConfig) -> Decoder:

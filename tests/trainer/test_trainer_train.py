@@ -15,8 +15,9 @@ import torch
 from bayescale.trainer import architectures, checkpoint, evaluate, noise, optimizer
 from bayescale.trainer.architectures._common import Shape
 from bayescale.trainer.dataset import Dataset, Order
+from bayescale.trainer.learner import Learner
 from bayescale.trainer.plan import RunConfig
-from bayescale.trainer.train import _step, train
+from bayescale.trainer.train import train
 
 Variant = Callable[..., RunConfig]
 
@@ -189,9 +190,9 @@ def test_the_noise_scale_is_the_gradients(chain: Dataset, variant: Variant) -> N
     variance = single.var(dim=0).sum().item()  # of a sequence's gradient
     signal = single.mean(dim=0).square().sum().item() - variance / 512
     found = []
-    adam = torch.optim.SGD(model.parameters(), lr=0.0)
+    learner = Learner(model, torch.optim.SGD(model.parameters(), lr=0.0), model)
     for n in range(0, 512, 16):
-        _, measured = _step(model, adam, order, n, 16, measure_noise=True)  # type: ignore[arg-type]
+        _, measured = learner.step(order, n, 16, measure_noise=True)
         assert measured is not None
         found.append(measured)
     means = np.mean(found, axis=0)
