@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values
-from bayescale.laws.terms import above, exponent, floor, sized, term
+from bayescale.laws.terms import REFERENCE_LOSS, exponent, floor, floor_share, reference_loss, sized, term
 
 NEWTON_STEPS = 12
 """The equation of M4 in logits is convex or concave and nearly linear: Newton's steps from its asymptote settle to
@@ -127,6 +127,9 @@ def m3(input: str = "tokens") -> Law:
     )
 
 
+_GAP = f"E_0 - {REFERENCE_LOSS}"
+
+
 def m4(input: str = "tokens") -> Law:
     """M4, from a plateau of chance E_0 to a floor E, in any positive column."""
 
@@ -134,6 +137,10 @@ def m4(input: str = "tokens") -> Law:
         span = v["E_0"] - v["E"]
         log_odds = jnp.log(v["beta"]) - v["c"] * jnp.log(x[input]) + (v["alpha"] - 1) * jnp.log(span)
         return v["E"] + span * solve_share(log_odds, v["alpha"])
+
+    def amplitude(loss: Any, v: Values, x: Values) -> Any:
+        # (L - E) / (E_0 - L)^alpha = beta x^-c, and the distance to the plateau is what is sampled of it.
+        return (loss - v["E"]) * v[_GAP] ** -v["alpha"] * x[input] ** v["c"]
 
     return Law(
         name=_named("m4", input),
@@ -143,17 +150,23 @@ def m4(input: str = "tokens") -> Law:
         latex=r"\frac{L - E}{(E_0 - L)^{\alpha}} = \beta x^{-c}",
         inputs=(input,),
         parameters=(
-            floor(prior=Range(0.02, 4.0)),
+            # The floor of a metric that can reach zero may be small.
+            floor_share(loss, prior=Range(0.05, 0.9)),
             Parameter(
                 "E_0",
                 "loss without training",
                 "nats/token",
                 "positive",
-                # ln of the number of outcomes: 5.5 for bytes, 11 for a usual vocabulary, less a floor; half of it seen.
-                Range(0.5, 12.0),
+                # ln of the number of outcomes: 5.5 for bytes, 11 for a usual vocabulary, less a loss; half of it seen.
+                Range(0.2, 11.0),
                 "E_0",
                 Range(0.05, 0.5),
-                above("E_0", "E"),
+                Centring(
+                    symbol=_GAP,
+                    meaning="distance of the plateau above the loss at the reference point",
+                    to_natural=lambda gap, v, x: v[REFERENCE_LOSS] + gap,
+                    from_natural=lambda natural, v, x: natural - loss(v, x),
+                ),
             ),
             Parameter(
                 "alpha",
@@ -165,17 +178,14 @@ def m4(input: str = "tokens") -> Law:
                 r"\alpha",
             ),
             exponent("c", "c", input),
-            sized(
+            reference_loss(
                 "beta",
                 "amplitude",
                 f"nats^(1 - alpha) x {input}^c",
-                "beta x0^-c (E_0 - E)^(alpha - 1)",
-                "u/(1-u)^alpha of the share u of the span that is left at the reference point",
-                lambda v, x: x[input] ** -v["c"] * (v["E_0"] - v["E"]) ** (v["alpha"] - 1),
+                loss,
+                amplitude,
                 r"\beta",
-                # A tenth to nine tenths of the span are left.
-                Range(0.01, 5.0),
-                size_unit="1",
+                Range(0.2, 8.0),
             ),
         ),
         loss=loss,

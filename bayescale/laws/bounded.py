@@ -6,19 +6,22 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from bayescale.laws.base import Law, Parameter, Range, Values
+from bayescale.laws.base import Centring, Law, Parameter, Range, Values
 from bayescale.laws.chinchilla import optimum_at
-from bayescale.laws.terms import above, exponent, floor, sized
+from bayescale.laws.terms import REFERENCE_LOSS, Factor, exponent, floor_share, reference_loss, sized
 
 
 def _between(values: Values, h: Any) -> Any:
     return values["E"] + (values["L_0"] - values["E"]) * h / (1 + h)
 
 
+def _size(values: Values, inputs: Values) -> Any:
+    return values["a"] * inputs["params"] ** -values["alpha"]
+
+
 def ample_data_loss(values: Values, inputs: Values) -> Any:
     """L = E + (L_0 - E) h / (1 + h), h = a N^-alpha + b D^-beta."""
-    h = values["a"] * inputs["params"] ** -values["alpha"] + values["b"] * inputs["tokens"] ** -values["beta"]
-    return _between(values, h)
+    return _between(values, _size(values, inputs) + values["b"] * inputs["tokens"] ** -values["beta"])
 
 
 def repeated_data_loss(values: Values, inputs: Values) -> Any:
@@ -27,7 +30,7 @@ def repeated_data_loss(values: Values, inputs: Values) -> Any:
     T counts tokens seen, D unique tokens.
     """
     h = (
-        values["a"] * inputs["params"] ** -values["alpha"]
+        _size(values, inputs)
         + values["b"] * inputs["tokens"] ** -values["beta"]
         + values["c"] * inputs["params"] ** values["gamma"] * inputs["unique_tokens"] ** -values["delta"]
     )
@@ -51,39 +54,56 @@ def largest_useful_params(values: Values, unique_tokens: Any) -> Any:
     return jnp.exp(log_size)
 
 
-def _odds(name: str, input: str, exponent: str) -> Parameter:
-    # Losses of 2.5 to 5 between a floor near 1.7 and ten nats of chance have h of 0.1 to 0.6, from two terms.
-    return sized(
-        name,
-        f"amplitude of the {input} term",
-        f"{input}^{exponent}",
-        f"{name} {input}0^-{exponent}",
-        f"part of h = (L - E) / (L_0 - L) due to {input} at the reference point",
-        lambda v, x: x[input] ** -v[exponent],
-        prior=Range(0.005, 1.0),
-        size_unit="1",
+_ABOVE = f"L_0 - {REFERENCE_LOSS}"
+_DATA, _OVER = "b D0^-beta N0^alpha / a", "c N0^gamma D0^-delta N0^alpha / a"
+
+
+def _shared(loss: Factor, over_size: tuple[str, ...]) -> tuple[Parameter, ...]:
+    """The parameters of both laws.
+
+    The loss at the reference point is sampled, and everything else as how it comes about: the floor's share of it, how
+    far below chance it is, the other terms over size's. So chance can be anywhere above, which runs far below it allow,
+    and no amplitude has to follow.
+    """
+
+    def amplitude(loss: Any, v: Values, x: Values) -> Any:
+        h = (loss - v["E"]) / v[_ABOVE]
+        return h / (1 + sum(v[part] for part in over_size)) * x["params"] ** v["alpha"]
+
+    return (
+        floor_share(loss),
+        Parameter(
+            "L_0",
+            "loss without training",
+            "nats/token",
+            "positive",
+            # ln of the vocabulary's size, 5.5 for bytes to 12, or the entropy of single tokens, less a loss.
+            Range(1.0, 11.0),
+            "L_0",
+            Range(0.02, 0.3),
+            Centring(
+                symbol=_ABOVE,
+                meaning="distance of chance above the loss at the reference point",
+                to_natural=lambda gap, v, x: v[REFERENCE_LOSS] + gap,
+                from_natural=lambda natural, v, x: natural - loss(v, x),
+            ),
+        ),
+        reference_loss("a", "amplitude of the size term", "params^alpha", loss, amplitude),
+        exponent("alpha", r"\alpha", "size"),
+        sized(
+            "b",
+            "amplitude of the data term",
+            "tokens^beta",
+            _DATA,
+            "data's part of h = (L - E) / (L_0 - L) over size's at the reference point, a ratio",
+            lambda v, x: x["tokens"] ** -v["beta"] / _size(v, x),
+            # Runs are chosen so that both matter: neither is below a tenth of the other.
+            prior=Range(0.1, 10.0),
+            size_unit="1",
+        ),
+        exponent("beta", r"\beta", "data"),
     )
 
-
-_PLATEAU = Parameter(
-    "L_0",
-    "loss without training",
-    "nats/token",
-    "positive",
-    # ln of the vocabulary's size, 5.5 for bytes to 12, or the entropy of single tokens, less a floor.
-    Range(2.0, 12.0),
-    "L_0",
-    Range(0.02, 0.3),
-    above("L_0", "E"),
-)
-_SHARED = (
-    floor(),
-    _PLATEAU,
-    _odds("a", "params", "alpha"),
-    exponent("alpha", r"\alpha", "size"),
-    _odds("b", "tokens", "beta"),
-    exponent("beta", r"\beta", "data"),
-)
 
 LAWS = (
     Law(
@@ -93,10 +113,11 @@ LAWS = (
         equation="L = E + (L_0 - E) h / (1 + h), h = a N^-alpha + b D^-beta",
         latex=r"L(N, D) = E + (L_0 - E) \frac{h}{1 + h}, \quad h = \frac{a}{N^{\alpha}} + \frac{b}{D^{\beta}}",
         inputs=("params", "tokens"),
-        parameters=_SHARED,
+        parameters=_shared(ample_data_loss, (_DATA,)),
         loss=ample_data_loss,
         validity="No repeated data. Where no run is near chance, L_0 repeats its prior and the law is Hoffmann's.",
         optimum=optimum_at(_as_hoffmann),
+        leading=frozenset({"E", "L_0", "b"}),
     ),
     Law(
         name="bounded-repeated",
@@ -108,16 +129,16 @@ LAWS = (
         r" h = \frac{a}{N^{\alpha}} + \frac{b}{T^{\beta}} + c \frac{N^{\gamma}}{D^{\delta}}",
         inputs=("params", "tokens", "unique_tokens"),
         parameters=(
-            *_SHARED,
+            *_shared(repeated_data_loss, (_DATA, _OVER)),
             sized(
                 "c",
                 "amplitude of over-fitting",
                 "params^-gamma x unique_tokens^delta",
-                "c N0^gamma D0^-delta",
-                "part of h due to over-fitting at the reference point",
-                lambda v, x: x["params"] ** v["gamma"] * x["unique_tokens"] ** -v["delta"],
-                # From none that a run shows to as much as size costs.
-                prior=Range(0.0005, 0.5),
+                _OVER,
+                "over-fitting's part of h over size's at the reference point, a ratio",
+                lambda v, x: x["params"] ** v["gamma"] * x["unique_tokens"] ** -v["delta"] / _size(v, x),
+                # From none that a run shows to several times what size costs.
+                prior=Range(0.005, 5.0),
                 size_unit="1",
             ),
             exponent("gamma", r"\gamma", "size in over-fitting", Range(0.05, 1.5)),
@@ -126,5 +147,7 @@ LAWS = (
         loss=repeated_data_loss,
         validity="Over-fitting depends on unique tokens and size, not on how often they are repeated: a run that "
         "sees its tokens once pays it too.",
+        # Straightened by all but the exponents, it takes half to a quarter of the steps, and diverges near a low floor.
+        leading=frozenset(),
     ),
 )

@@ -62,7 +62,9 @@ def optimum_joint(
     """
     power = values["a_N"] / values["a_D"]
     product = flops / flops_per_param_token
-    params = (power * values["N_c"] ** power / values["D_c"] * product) ** (1 / (power + 1))
+    # In logs: a size of 1e118, which small exponents ask for, to a power is beyond what a float holds.
+    log_params = jnp.log(power) + power * jnp.log(values["N_c"]) - jnp.log(values["D_c"]) + jnp.log(product)
+    params = jnp.exp(log_params / (power + 1))
     return params, product / params
 
 

@@ -7,9 +7,10 @@ the columns share_web, share_code and share_math.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from bayescale.laws.base import Centring, Law, Parameter, Range, Values
+from bayescale.laws.base import Centring, Law, Parameter, Range, Values, without
 from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import exponent, floor, term
 
@@ -35,12 +36,9 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
     shares = share_columns(domains)
 
     def loss(v: Values, x: Values) -> Any:
-        mixed = sum(
-            v[f"C_{d}"] * x[share] ** v[f"gamma_{d}"] for d, share in zip(domains, shares, strict=True)
-        )
         a = _combined(v, x, "A") if joint else v["A"]
         b = _combined(v, x, "B") if joint else v["B"]
-        return v["E"] + 1 / mixed + a * x["params"] ** -v["alpha"] + b * x["tokens"] ** -v["beta"]
+        return v["E"] + _mixed(v, x, domains) + a * x["params"] ** -v["alpha"] + b * x["tokens"] ** -v["beta"]
 
     def _combined(v: Values, x: Values, which: str) -> Any:
         total = sum(v[f"C{which}_{d}"] * x[share] for d, share in zip(domains, shares, strict=True))
@@ -49,30 +47,7 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
     def at_mixture(v: Values, fixed: Values) -> Values:
         return {**v, "A": _combined(v, fixed, "A"), "B": _combined(v, fixed, "B")} if joint else v
 
-    parameters = [floor()]
-    for domain, share in zip(domains, shares, strict=True):
-        parameters += [
-            Parameter(
-                f"gamma_{domain}",
-                f"how fast more of {domain} helps",
-                "1",
-                "positive",
-                # Diminishing returns: below one. No published table.
-                Range(0.05, 1.5),
-                rf"\gamma_{{{domain}}}",
-            ),
-            Parameter(
-                f"C_{domain}",
-                f"value of {domain}",
-                "token/nats",
-                "positive",
-                # What is left to a good mixture: tenths of a nat; a domain alone may cost several.
-                Range(0.03, 5.0),
-                f"C_{{{domain}}}",
-                Range(0.05, 0.8),
-                _alone(domain, share),
-            ),
-        ]
+    parameters = _limit(domains)
     for which, input, slope in (("A", "params", "alpha"), ("B", "tokens", "beta")):
         parameters.append(exponent(slope, rf"\{slope}", input))
         if joint:
@@ -117,13 +92,80 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
     )
 
 
-def _alone(domain: str, share: str) -> Centring:
-    return Centring(
-        symbol=f"1 / (C_{domain} {share}0^gamma_{domain})",
-        meaning=f"mixture term if {domain} were alone in it, at its usual share",
-        to_natural=lambda size, v, reference: 1 / (size * reference[share] ** v[f"gamma_{domain}"]),
-        from_natural=lambda c, v, reference: 1 / (c * reference[share] ** v[f"gamma_{domain}"]),
+_LIMIT, _PART = "E + M(h0)", "M(h0) / (E + M(h0))"
+"""How the loss of ample size and data is written where it is sampled, and the mixture's part of it."""
+
+
+def _worth(v: Values, x: Values, domain: str) -> Any:
+    return v[f"C_{domain}"] * x[f"share_{domain}"] ** v[f"gamma_{domain}"]
+
+
+def _mixed(v: Values, x: Values, domains: Sequence[str]) -> Any:
+    return 1 / sum(_worth(v, x, d) for d in domains)
+
+
+def _limit(domains: Sequence[str]) -> list[Parameter]:
+    """The parameters of what no scale removes.
+
+    How much of it is the mixture's, and what each domain is worth, only the differences between mixtures tell; what it
+    is in all is measured. So the whole is sampled, the mixture's part of it, and what the domains are worth over the
+    first.
+    """
+    first = domains[0]
+    ratios = {
+        d: f"C_{d} share_{d}0^gamma_{d} / (C_{first} share_{first}0^gamma_{first})" for d in domains[1:]
+    }
+
+    def of_first(part: Any, v: Values, x: Values) -> Any:
+        worth = 1 / (part * v[_LIMIT]) / (1 + sum(v[ratio] for ratio in ratios.values()))
+        return worth / _worth(without(v, f"C_{first}", 1.0), x, first)
+
+    def over_first(d: str) -> Centring:
+        return Centring(
+            symbol=ratios[d],
+            meaning=f"worth of {d} over that of {first} at the usual shares, a ratio",
+            to_natural=lambda ratio, v, x: (
+                ratio * _worth(v, x, first) / _worth(without(v, f"C_{d}", 1.0), x, d)
+            ),
+            from_natural=lambda c, v, x: _worth(v, x, d) / _worth(v, x, first),
+            unit="1",
+        )
+
+    part = Centring(
+        symbol=_PART,
+        meaning="the mixture's part of the loss that no scale removes, between 0 and 1",
+        to_natural=of_first,
+        from_natural=lambda c, v, x: _mixed(v, x, domains) / (v["E"] + _mixed(v, x, domains)),
+        unit="1",
     )
+    whole = Centring(
+        symbol=_LIMIT,
+        meaning="loss that no scale removes at the reference mixture",
+        to_natural=lambda limit, v, x: limit * (1 - v[_PART]),
+        from_natural=lambda floor, v, x: floor + _mixed(v, x, domains),
+    )
+    found = [replace(floor(meaning="loss that neither scale nor the mixture removes"), centring=whole)]
+    for d in domains:
+        # Diminishing returns: below one. No published table.
+        curve = Range(0.05, 1.5)
+        # A domain may be worth ten times another; what is left to a good mixture is tenths of a nat of two.
+        size = Range(0.02, 0.6) if d == first else Range(0.1, 10.0)
+        found += [
+            Parameter(
+                f"gamma_{d}", f"how fast more of {d} helps", "1", "positive", curve, rf"\gamma_{{{d}}}"
+            ),
+            Parameter(
+                f"C_{d}",
+                f"value of {d}",
+                "token/nats",
+                "unit" if d == first else "positive",
+                size,
+                f"C_{{{d}}}",
+                Range(0.05, 0.8),
+                part if d == first else over_first(d),
+            ),
+        ]
+    return found
 
 
 def _domain_amplitude(which: str, domain: str, input: str, slope: str) -> Parameter:

@@ -6,16 +6,20 @@ from typing import Any
 
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values
 from bayescale.laws.chinchilla import optimum_at
-from bayescale.laws.terms import BETWEEN_EXPONENTS, EXPONENT, floor, sized
+from bayescale.laws.terms import BETWEEN_EXPONENTS, EXPONENT, above_floor, floor_share, sized
 
 
 def _bottleneck(values: Values, inputs: Values) -> Any:
     return inputs["params"] ** -values["alpha"] + values["R"] * inputs["tokens"] ** -values["beta"]
 
 
+def _coupled(values: Values, inputs: Values) -> Any:
+    return _bottleneck(values, inputs) ** values["k"]
+
+
 def loss(values: Values, inputs: Values) -> Any:
     """L = E + A (N^-alpha + R D^-beta)^k; falls in N and in D."""
-    return values["E"] + values["A"] * _bottleneck(values, inputs) ** values["k"]
+    return values["E"] + values["A"] * _coupled(values, inputs)
 
 
 def _as_hoffmann(values: Values, fixed: Values) -> Values:
@@ -51,7 +55,7 @@ LAW = Law(
     latex=r"L(N, D) = E + A \left(N^{-\alpha} + R D^{-\beta}\right)^{k}",
     inputs=("params", "tokens"),
     parameters=(
-        floor(),
+        floor_share(loss),
         Parameter(
             "k",
             "coupling: 1 adds the terms (Hoffmann), small makes the larger one count alone",
@@ -75,19 +79,11 @@ LAW = Law(
             prior=Range(0.1, 10.0),
             size_unit="1",
         ),
-        sized(
-            "A",
-            "amplitude of the reducible loss",
-            "nats/token x params^(alpha k)",
-            "A (N0^-alpha + R D0^-beta)^k",
-            "reducible loss at the reference point",
-            lambda v, x: _bottleneck(v, x) ** v["k"],
-            # Both terms together; see `terms.term`.
-            prior=Range(0.1, 5.0),
-        ),
+        above_floor("A", "nats/token x params^(alpha k)", _coupled),
     ),
     loss=loss,
     validity="No repeated data, schedules decayed to their horizon. k is known only where size and data vary "
     "apart from each other.",
     optimum=optimum_at(_as_hoffmann),
+    leading=frozenset({"E", "k", "R"}),
 )

@@ -14,17 +14,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
+
+import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Parameter, Range, Values, amplitude
 
 FLOOR, EXPONENT, SIZE = Range(0.2, 4.0), Range(0.06, 1.0), Range(0.05, 3.0)
 """Default priors of laws with a floor; their reasons are in `floor`, `exponent` and `term`."""
 WHOLE_LOSS, SLOPE = Range(0.5, 10.0), Range(0.02, 0.4)
 """Default priors of laws without one; their reasons are in `scaled` and `exponent`."""
+FLOOR_SHARE, LOSS = Range(0.15, 0.85), Range(0.8, 8.0)
+"""Of the floor's share of the loss at the reference point, and of that loss: text, code and small models alike."""
 ONE_MODEL = Range(0.3, 6.0)
 """Of the loss of one model, varied in something else than scale: code at the frontier to a tiny model of text."""
 BETWEEN_FLOORS, BETWEEN_EXPONENTS, BETWEEN_SIZES = Range(0.05, 1.0), Range(0.02, 0.4), Range(0.05, 0.8)
 BETWEEN_LOSSES = Range(0.03, 0.8)
 """Default priors of the standard deviation between groups, of the logs of floors, exponents, terms and whole losses."""
+
+
+REFERENCE_LOSS = "L(x0)"
+"""How the loss at the reference point is written where it is sampled."""
+
+Factor = Callable[[Values, Values], Any]
+"""``(values, inputs) -> quantity``: a loss, or a term over its amplitude."""
 
 
 def floor(
@@ -117,7 +129,7 @@ def sized(
     unit: str,
     symbol: str,
     size: str,
-    factor: Callable[[Values, Values], Any],
+    factor: Factor,
     latex: str | None = None,
     prior: Range = SIZE,
     size_unit: str = "nats/token",
@@ -151,6 +163,11 @@ def sized(
     )
 
 
+FARTHEST = 650.0
+"""Most e-folds between a scale and the runs: an exponent of a hundredth and less would ask for more than a float holds,
+and no run tells the one from the other."""
+
+
 def scale(symbol: str, input: str, exponent: str, sampled: str = "") -> Centring:
     """Centring of x_c in (x_c/x)^a: sampled as the term at the reference point, (x_c/x0)^a.
 
@@ -172,11 +189,110 @@ def scale(symbol: str, input: str, exponent: str, sampled: str = "") -> Centring
     -------
     Centring
     """
+
+    def to_natural(size: Any, values: Values, reference: Values) -> Any:
+        e_folds = jnp.clip(jnp.log(size) / values[exponent], -FARTHEST, FARTHEST)
+        return reference[input] * jnp.exp(e_folds)
+
+    def from_natural(natural: Any, values: Values, reference: Values) -> Any:
+        return jnp.exp(values[exponent] * (jnp.log(natural) - jnp.log(reference[input])))
+
     return Centring(
         symbol=f"({symbol}/{sampled or input}0)^{exponent}",
         meaning=f"size of the {input} term at the runs' geometric-mean {input}",
-        to_natural=lambda size, values, reference: reference[input] * size ** (1 / values[exponent]),
-        from_natural=lambda natural, values, reference: (natural / reference[input]) ** values[exponent],
+        to_natural=to_natural,
+        from_natural=from_natural,
+    )
+
+
+def floor_share(
+    loss: Factor,
+    name: str = "E",
+    latex: str = "E",
+    prior: Range = FLOOR_SHARE,
+    meaning: str = "loss that no scale removes",
+) -> Parameter:
+    """The floor, sampled as its share of the loss at the reference point, which another parameter is sampled as.
+
+    Floor and reducible loss add up to what runs measure best of all. Sampled as the two, they have to follow a shell as
+    thin as the noise, which bends; sampled as their sum and the floor's share of it, one is known and the other free.
+    Hoffmann's floor is 0.63 and Besiroglu's 0.71 of the loss at their runs, Kaplan's none.
+
+    Parameters
+    ----------
+    loss : callable
+        ``(values, inputs) -> expected loss``, the law's.
+    """
+    return Parameter(
+        name,
+        meaning,
+        "nats/token",
+        "unit",
+        prior,
+        latex,
+        BETWEEN_SIZES,
+        Centring(
+            symbol=f"{name} / {REFERENCE_LOSS}",
+            meaning="the floor's share of the loss at the reference point, between 0 and 1",
+            to_natural=lambda share, values, reference: share * values[REFERENCE_LOSS],
+            from_natural=lambda natural, values, reference: natural / loss(values, reference),
+            unit="1",
+        ),
+    )
+
+
+def reference_loss(
+    name: str,
+    meaning: str,
+    unit: str,
+    loss: Factor,
+    amplitude: Callable[[Any, Values, Values], Any],
+    latex: str | None = None,
+    prior: Range = LOSS,
+) -> Parameter:
+    """An amplitude, sampled as the loss at the reference point; goes with `floor_share`.
+
+    Parameters
+    ----------
+    loss : callable
+        ``(values, inputs) -> expected loss``, the law's.
+    amplitude : callable
+        ``(loss, values, reference) -> amplitude`` that makes it so, by the other parameters.
+    """
+    return Parameter(
+        name,
+        meaning,
+        unit,
+        "positive",
+        prior,
+        latex or name,
+        BETWEEN_LOSSES,
+        Centring(
+            symbol=REFERENCE_LOSS,
+            meaning="loss at the reference point",
+            to_natural=amplitude,
+            from_natural=lambda natural, values, reference: loss(values, reference),
+        ),
+    )
+
+
+def above_floor(
+    name: str, unit: str, factor: Factor, floor: str = "E", latex: str | None = None
+) -> Parameter:
+    """The amplitude of all that is above a floor, sampled as the loss at the reference point.
+
+    Parameters
+    ----------
+    factor : callable
+        ``(values, inputs) -> reducible loss / amplitude``.
+    """
+    return reference_loss(
+        name,
+        "amplitude of the reducible loss",
+        unit,
+        lambda v, x: v[floor] + v[name] * factor(v, x),
+        lambda loss, v, x: (loss - v[floor]) / factor(v, x),
+        latex,
     )
 
 

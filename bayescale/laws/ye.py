@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from bayescale.laws.base import Law, Parameter, Range, Values
 from bayescale.laws.mixtures import share_columns
-from bayescale.laws.terms import floor, sized
+from bayescale.laws.terms import above_floor, floor_share
 
 
 def mixing_loss(c: Any, k: Any, t: Any, shares: Any) -> Any:
@@ -33,7 +33,7 @@ def mixing_law(domains: Sequence[str]) -> Law:
     """The same for one validation domain, as a law over the columns share_<domain>.
 
     Shares sum to one, so that only differences between the t_j are known from runs; a common shift of them is k's,
-    which is sampled as the reducible loss at the reference mixture and so takes no part in it.
+    for which the loss at the reference mixture is sampled: that takes no part in it.
 
     Raises
     ------
@@ -47,6 +47,10 @@ def mixing_law(domains: Sequence[str]) -> Law:
     def factor(v: Values, x: Values) -> Any:
         return jnp.exp(sum(v[f"t_{d}"] * x[share] for d, share in zip(domains, shares, strict=True)))
 
+    def at_mixture(v: Values, x: Values) -> Any:
+        # Means of shares do not sum to one, and a common shift of the t_j would count by as much as they miss it by.
+        return factor(v, {**x, **{share: x[share] / sum(x[s] for s in shares) for share in shares}})
+
     return Law(
         name="-".join(("mixing", *domains)),
         title=f"Ye 2024: data mixing law of {', '.join(domains)}",
@@ -55,7 +59,7 @@ def mixing_law(domains: Sequence[str]) -> Law:
         latex=r"L(r) = c + k \exp\left(\sum_j t_j r_j\right)",
         inputs=shares,
         parameters=(
-            floor("c", "c"),
+            floor_share(lambda v, x: v["c"] + v["k"] * at_mixture(v, x), "c", "c"),
             *(
                 Parameter(
                     f"t_{domain}",
@@ -69,17 +73,11 @@ def mixing_law(domains: Sequence[str]) -> Law:
                 )
                 for domain in domains
             ),
-            sized(
-                "k",
-                "amplitude of the reducible loss",
-                "nats/token",
-                "k exp(sum_j t_j r_j0)",
-                "reducible loss at the reference mixture",
-                factor,
-            ),
+            above_floor("k", "nats/token", at_mixture, "c"),
         ),
         loss=lambda v, x: v["c"] + v["k"] * factor(v, x),
         may_be_zero=frozenset(shares),
+        leading=frozenset({"c"}),
         validity="One size and one number of tokens; the loss on one validation domain. A common shift of all "
         "t_j is k's, so only their differences are known.",
     )

@@ -32,16 +32,35 @@ COMPLETED: dict[str, Mapping[str, float]] = {
 }
 """Values for parameters that a publication leaves open."""
 
+DOMAINS = {"E": 1.5, "alpha": 0.34, "beta": 0.37, "C_1": 3.0, "gamma_1": 0.6, "C_2": 0.5, "gamma_2": 0.3}
+SIMULATED: dict[str, Mapping[str, float]] = {
+    # Domains that differ, and amplitudes of Hoffmann's law.
+    "mixture-1-2": {**DOMAINS, "A": 400.0, "B": 2000.0},
+    "mixture-joint-1-2": {
+        **DOMAINS,
+        **{"gammaA": 1.0, "CA_1": 300.0, "CA_2": 600.0},
+        **{"gammaB": 1.0, "CB_1": 3000.0, "CB_2": 1500.0},
+    },
+    # At the priors' medians domains do not differ, and nothing tells the floor from the rest.
+    "mixing-1-2": {"c": 1.5, "k": 1.0, "t_1": -1.0, "t_2": 0.6},
+}
+"""Values to simulate from where nothing is published, and where the medians of the priors hide what a law is about."""
+
 
 def design(law: Law, runs: int, seed: int = 0) -> pd.DataFrame:
-    """Inputs drawn evenly on the log scale."""
+    """Inputs drawn evenly on the log scale; shares sum to one, and no run has more unique tokens than tokens."""
     rng = np.random.default_rng(seed)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             name: np.exp(rng.uniform(np.log(low), np.log(high), runs))
             for name, (low, high) in ranges(law).items()
         }
     )
+    shares = [name for name in table if name.startswith("share_")]
+    table[shares] = table[shares].div(table[shares].sum(axis=1), axis=0)
+    if "unique_tokens" in table:
+        table["unique_tokens"] = table[["unique_tokens", "tokens"]].min(axis=1)
+    return table
 
 
 def beyond(law: Law) -> pd.DataFrame:

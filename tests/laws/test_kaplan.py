@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
@@ -81,6 +82,29 @@ def test_joint_optimum_is_the_minimum_of_a_fine_grid() -> None:
     assert params == pytest.approx(grid[losses.argmin()], rel=2e-4)
     larger, _ = kaplan.optimum_joint(values, 1e22)
     assert np.log(larger / params) / np.log(100) == pytest.approx(1 / (1 + 0.076 / 0.103))
+
+
+def test_a_scale_beyond_every_number_is_a_number() -> None:
+    """Exponents near zero ask for scales like 10^600; what is reported of them and their gradients stay finite."""
+    law, at = bs.law("kaplan"), {"params": 1e8, "tokens": 1e9}
+
+    def natural(a):
+        return law.natural({"N_c": 3.0, "a_N": a, "D_c": 0.3, "a_D": a}, at)
+
+    for a in (0.005, 1e-4):
+        values = natural(a)
+        assert all(np.isfinite(float(x)) and x > 0 for x in values.values())
+        slopes = jax.jacfwd(natural)(a)
+        assert all(np.isfinite(float(x)) for x in slopes.values())
+    assert float(law.sampled(natural(0.005), at)["N_c"]) == pytest.approx(3.0)
+    # Bounded, it gives the nearest term that a number holds.
+    assert 1 < float(law.sampled(natural(1e-4), at)["N_c"]) < 3
+
+
+def test_joint_optimum_of_a_scale_near_the_largest_number() -> None:
+    values = {"N_c": 1e300, "a_N": 0.4, "D_c": 1e13, "a_D": 0.1}
+    params, tokens = kaplan.optimum_joint(values, 1e20)
+    assert np.isfinite(params) and float(params * tokens * 6) == pytest.approx(1e20)
 
 
 def test_learning_curve_ends_at_its_size() -> None:
