@@ -19,6 +19,9 @@ from bayescale.models.design import Design
 NEARLY = {"R-hat": 1.05, "divergences": 40.0, "tree depth": 40.0}
 """A fit below these, with E-BFMI in order, fails by a corner or a shortage that smaller steps and more draws mend."""
 
+OF_STEPS = ("divergences", "tree depth")
+"""Checks of the steps, not of how many effective draws there are."""
+
 SURE = 0.99
 """Acceptance that steps are made smaller up to."""
 
@@ -46,8 +49,8 @@ class Fit:
 def fit_design(design: Design, seed: int, settings: Settings, progress: Progress | None = None) -> Fit:
     """Sample the posterior of a design by NUTS and check it.
 
-    Where the health gate is missed by little, it is sampled once more, with smaller steps and twice the draws; where it
-    is missed by much, in plainer coordinates. A note says so.
+    Where the health gate is missed by little, it is sampled once more, with smaller steps and, where there are too few
+    effective ones, twice the draws; where it is missed by much, in plainer coordinates. A note says so.
     """
     relieve()
     fit = _sampled(design, seed, settings, progress)
@@ -97,7 +100,9 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
             first, notes = other, (UNBENT.format(missed=", ".join(first.health.missed)),)
     if first.health.passed or not _nearly(first.health):
         return replace(first, notes=notes)
-    careful = settings.careful(SURE)
+    # Steps too long for a corner take no more draws to mend; too few effective ones do.
+    longer = any(c.verdict != "PASS" and c.name not in OF_STEPS for c in first.health.checks)
+    careful = settings.careful(SURE, longer)
     note = (
         f"sampled again, from there on, with target_accept {careful.target_accept:.3g} and {careful.draws} draws a "
         f"chain: at {settings.target_accept:.2g} and {settings.draws} the health gate was missed by "

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.inference.nuts import Draws, Progress, Settings, resample
+from bayescale.inference.nuts import Draws, Progress, Settings, refit
 from bayescale.inference.quantities import fitted_loss
 from bayescale.models.density import data_of, noise_of
 from bayescale.models.design import Design
@@ -137,7 +137,7 @@ def _fold(
 ) -> Fold:
     axis, share, kept = cut
     layout, data = known.layout, data_of(design, kept)
-    drawn = resample(data, known, seed, settings, progress).z
+    drawn = refit(data, known, seed, settings, progress).z
     flat = drawn.reshape(-1, drawn.shape[-1])
     left = ~kept
     expected = np.log(fitted_loss(design, flat, kept)[:, left])

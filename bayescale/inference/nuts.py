@@ -19,6 +19,7 @@ import numpy as np
 from numpyro.infer.hmc import hmc
 from threadpoolctl import threadpool_limits
 
+from bayescale.inference.settle import settled
 from bayescale.inference.start import Start
 from bayescale.inference.whitening import (
     Whitening,
@@ -78,10 +79,10 @@ class Settings:
         if not 0.5 <= self.target_accept < 1:
             raise ValueError(f"target_accept lies between 0.5 and 1: got {self.target_accept}")
 
-    def careful(self, sure: float) -> Settings:
-        """The same with twice the draws and a fifth of the rejections, acceptance `sure` at most: a second attempt."""
+    def careful(self, sure: float, longer: bool = True) -> Settings:
+        """A second attempt: a fifth of the rejections, acceptance `sure` at most, and `longer` twice the draws."""
         target = max(self.target_accept, min(1 - (1 - self.target_accept) / 5, sure))
-        return replace(self, target_accept=target, draws=2 * self.draws, again=False)
+        return replace(self, target_accept=target, draws=(1 + longer) * self.draws, again=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,19 +168,15 @@ def sample(
 ) -> Draws:
     """Run the chains from dispersed starts.
 
-    Every chain begins at a random place of typical distance from a mode, with spreads drawn from their prior; where
-    the start has several modes the chains are dealt out among them, so that modes which chains do not leave are seen
-    by R-hat.
+    Every chain begins at a random place of typical distance from a mode; where the start has several modes the chains
+    are dealt out among them, so that modes which chains do not leave are seen by R-hat.
     """
     tuning, learning, draws = _schedule(settings)
     total = 2 * tuning + learning + draws
     whitening = whitening_at(start.modes[0], layout, data)
     keys = _keys(seed, settings)
     modes = [whiten_one(mode, layout, data, whitening) for mode in start.modes]
-    starts = [
-        modes[index % len(modes)] + jax.random.normal(jax.random.fold_in(key, 0), (layout.size,))
-        for index, key in enumerate(keys)
-    ]
+    starts = _about(modes, keys)
 
     def after(before: int) -> Progress | None:
         return progress and (lambda i, done, _, divergences: progress(i, before + done, total, divergences))
@@ -215,22 +212,40 @@ def sample(
 def resample(
     data: Data, known: Draws, seed: int, settings: Settings, progress: Progress | None = None
 ) -> Draws:
-    """Run the chains on other data of the same shape, from draws of a posterior that is not far off.
+    """Run the chains again, from draws of the posterior of the same data: nothing is searched for or compiled."""
+    layout = known.layout
+    tuning, _, draws = _schedule(settings)
+    z = known.z.reshape(-1, layout.size)
+    whitening = whitening_at(np.median(z, axis=0), layout, data) | {"mix": known.mix}
+    picked = np.random.default_rng(seed).choice(len(z), size=settings.chains, replace=False)
+    starts = [whiten_one(z[i], layout, data, whitening) for i in picked]
+    return _stage(layout, data, whitening, starts, _keys(seed, settings), tuning, draws, settings, progress)
+
+
+def refit(data: Data, known: Draws, seed: int, settings: Settings, progress: Progress | None = None) -> Draws:
+    """Run the chains on other data of the same shape: nothing is compiled.
 
     Parameters
     ----------
     known : Draws
-        Of the posterior that is known. Coordinates are taken there, with the new data's information, and chains start
-        there: nothing is searched for, and nothing compiled.
+        Of a posterior that is not far off. Spreads and noise settle from its middle to where the new data want them,
+        coordinates are taken there, and chains start about it.
     """
     layout = known.layout
     tuning, _, draws = _schedule(settings)
+    centre = settled(np.median(known.z.reshape(-1, layout.size), axis=0), layout, data)
+    whitening = whitening_at(centre, layout, data)
     keys = _keys(seed, settings)
-    z, mix = known.z.reshape(-1, layout.size), known.mix
-    whitening = whitening_at(np.median(z, axis=0), layout, data) | {"mix": mix}
-    picked = np.random.default_rng(seed).choice(len(z), size=settings.chains, replace=False)
-    starts = [whiten_one(z[i], layout, data, whitening) for i in picked]
+    starts = _about([whiten_one(centre, layout, data, whitening)], keys)
     return _stage(layout, data, whitening, starts, keys, tuning, draws, settings, progress)
+
+
+def _about(modes: list[Any], keys: list[Any]) -> list[Any]:
+    """A place of typical distance from a mode for every chain, the modes in turn."""
+    return [
+        modes[index % len(modes)] + jax.random.normal(jax.random.fold_in(key, 0), modes[0].shape)
+        for index, key in enumerate(keys)
+    ]
 
 
 def _keys(seed: int, settings: Settings) -> list[Any]:

@@ -4,7 +4,7 @@ With every spread between groups at its prior median the posterior has a mode wh
 without bound as groups and spread collapse together, need not have a useful one. The same holds of the noise: with
 nearly as many effects as runs the joint mode goes through every run at no noise at all, far from where the posterior's
 volume is. So the noise is set by what is left of the runs after the parameters that they determine (MacKay's evidence
-update), and the mode is taken given that noise.
+update), and the mode is taken given that noise. Then spreads and noise settle together (`bayescale.inference.settle`).
 """
 
 from __future__ import annotations
@@ -20,21 +20,14 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from bayescale.errors import UserError
+from bayescale.inference.settle import NOWHERE, QUIETEST, settled
 from bayescale.models.density import Data, Layout, log_density
-
-NOWHERE = 1e10
-"""Stands for an objective that is not finite."""
-
 
 SAME = 1e-3
 """Of coordinates of unit prior scale: attempts that differ by less ended at the same place."""
 
 RISE, RISES = 0.2, 15
 """Steps of the standardised log noise in which a mode settles, and how many of them at most."""
-
-QUIETEST = -5.0
-"""Standardised log noise that no start is below: losses without any noise have a mode at none, where nothing can be
-computed any more."""
 
 
 class StartError(UserError):
@@ -142,7 +135,9 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
         apart = all(np.sqrt(np.mean((root.T @ (z - other)) ** 2)) > 0.5 for other in modes)
         if value - best < 10 and apart:
             modes.append(z)
-    return Start(np.array([_with_typical_spreads(z, layout) for z in modes]))
+    return Start(
+        np.array([settled(np.asarray(_with_typical_spreads(z, layout)), layout, data) for z in modes])
+    )
 
 
 def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np.ndarray:

@@ -177,6 +177,20 @@ def _weighed(weights: dict[str, Array], residuals: Array, data: Data) -> Array:
     return out - row * (run * together)[data["run"]]
 
 
+def gaussian(others: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[Array, Array]:
+    """Mean of means and effects given spreads and noise (`others`), and a root R of their variance R R'."""
+    spreads, noise = jnp.split(others, [len(layout.groups)])
+    root, mean, _ = _given(spreads, noise, layout, data, whitening)
+    back = np.argsort(order(layout))
+    one = partial(solve_transposed, root)
+    return mean[back], jax.vmap(one, in_axes=1, out_axes=1)(jnp.eye(layout.linear))[back]
+
+
+def expected_loss_of_fit(noise: dict[str, Array], rows: Array, data: Data) -> Array:
+    """Twice the log likelihood that rows lose on average where their fits have the variance R R', R = `rows`."""
+    return jnp.sum(rows * _weighed(_weights(noise, data), rows, data))
+
+
 def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[Array, Array]:
     """From white coordinates to z, with the log of the volume that a unit of x takes there."""
     linear, blocks = layout.linear, len(layout.groups)
