@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
-from bayescale.laws.terms import floor, relative, sized
+from bayescale.laws.terms import above_floor, floor_share, relative
 
 
 def _factor(breaks: int, input: str) -> Callable[[Values, Values], Any]:
@@ -84,6 +84,10 @@ def _break(i: int, input: str) -> tuple[Parameter, ...]:
 def bnsl(breaks: int, input: str = "tokens") -> Law:
     """A smoothly broken power law with a number of breaks in one input, any positive column."""
     factor = _factor(breaks, input)
+
+    def loss(values: Values, inputs: Values) -> Any:
+        return values["a"] + values["b"] * factor(values, inputs)
+
     product = "".join(f" (1 + (x/d{i})^(1/f{i}))^(-c{i} f{i})" for i in range(1, breaks + 1))
     words = {0: "no break", 1: "one break"}.get(breaks, f"{breaks} breaks")
     published = (
@@ -104,7 +108,7 @@ def bnsl(breaks: int, input: str = "tokens") -> Law:
         inputs=(input,),
         parameters=(
             # The floor of a metric that can reach zero may be small.
-            floor("a", "a", Range(0.02, 4.0)),
+            floor_share(loss, "a", "a", Range(0.05, 0.9)),
             Parameter(
                 "c0",
                 "exponent before the first break",
@@ -116,17 +120,11 @@ def bnsl(breaks: int, input: str = "tokens") -> Law:
                 Range(0.01, 0.3),
             ),
             *(p for i in range(1, breaks + 1) for p in _break(i, input)),
-            sized(
-                "b",
-                "amplitude of the reducible loss",
-                f"nats/token x {input}^c0",
-                "b x0^-c0" + (" prod_i (...)" if breaks else ""),
-                "reducible loss at the reference point",
-                factor,
-                prior=Range(0.05, 5.0),
-            ),
+            # Of cross-entropies and of error rates.
+            above_floor("b", f"nats/token x {input}^c0", factor, "a", prior=Range(0.2, 8.0)),
         ),
-        loss=lambda values, inputs: values["a"] + values["b"] * factor(values, inputs),
+        loss=loss,
+        leading=frozenset(),
         published=published if breaks == 1 else (),
         validity="One input, the others constant or large; where the runs show no break, its parameters repeat their "
         "priors, and the forecast depends on them."

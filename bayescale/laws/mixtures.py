@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import jax.numpy as jnp
+
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values, without
 from bayescale.laws.chinchilla import optimum_at
-from bayescale.laws.terms import exponent, floor, term
+from bayescale.laws.terms import BETWEEN_SIZES, exponent, floor, term
 
 
 def share_columns(domains: Sequence[str]) -> tuple[str, ...]:
@@ -86,6 +88,8 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
         loss=loss,
         optimum=optimum_at(at_mixture),
         may_be_zero=frozenset(shares),
+        # Led by the mixture's part and the ratios, the rest bends too much for the bend's steps: ten times as many.
+        leading=frozenset(),
         validity="The loss on one fixed evaluation set. Shares sum to one in every run and vary between runs, or the "
         "mixture's term repeats its prior."
         + (" The joint amplitudes' form is not confirmed against the paper." if joint else ""),
@@ -94,6 +98,10 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
 
 _LIMIT, _PART = "E + M(h0)", "M(h0) / (E + M(h0))"
 """How the loss of ample size and data is written where it is sampled, and the mixture's part of it."""
+
+
+STEEPEST = 50.0
+"""Of exponents of shares: a domain of little worth may ask for more, which no float holds and no run tells from it."""
 
 
 def _worth(v: Values, x: Values, domain: str) -> Any:
@@ -107,9 +115,9 @@ def _mixed(v: Values, x: Values, domains: Sequence[str]) -> Any:
 def _limit(domains: Sequence[str]) -> list[Parameter]:
     """The parameters of what no scale removes.
 
-    How much of it is the mixture's, and what each domain is worth, only the differences between mixtures tell; what it
-    is in all is measured. So the whole is sampled, the mixture's part of it, and what the domains are worth over the
-    first.
+    Measured are the whole of it at the usual mixture, and what more of a domain takes off it. How much of it is the
+    mixture's, and what the domains are worth against each other, only the curvature between mixtures tells. So that is
+    what is sampled, and no exponent has to follow a part that is nearly free.
     """
     first = domains[0]
     ratios = {
@@ -119,6 +127,19 @@ def _limit(domains: Sequence[str]) -> list[Parameter]:
     def of_first(part: Any, v: Values, x: Values) -> Any:
         worth = 1 / (part * v[_LIMIT]) / (1 + sum(v[ratio] for ratio in ratios.values()))
         return worth / _worth(without(v, f"C_{first}", 1.0), x, first)
+
+    def gain(d: str) -> Centring:
+        def to_natural(gain: Any, v: Values, x: Values) -> Any:
+            mine = v[ratios[d]] if d in ratios else 1.0
+            gamma = gain / (v[_PART] * v[_LIMIT] * mine) * (1 + sum(v[ratio] for ratio in ratios.values()))
+            return jnp.minimum(gamma, STEEPEST)
+
+        return Centring(
+            symbol=f"gamma_{d} C_{d} share_{d}0^gamma_{d} M(h0)^2",
+            meaning=f"loss that an e-fold more of {d} removes at the reference mixture",
+            to_natural=to_natural,
+            from_natural=lambda gamma, v, x: gamma * _worth(v, x, d) * _mixed(v, x, domains) ** 2,
+        )
 
     def over_first(d: str) -> Centring:
         return Centring(
@@ -146,13 +167,19 @@ def _limit(domains: Sequence[str]) -> list[Parameter]:
     )
     found = [replace(floor(meaning="loss that neither scale nor the mixture removes"), centring=whole)]
     for d in domains:
-        # Diminishing returns: below one. No published table.
-        curve = Range(0.05, 1.5)
         # A domain may be worth ten times another; what is left to a good mixture is tenths of a nat of two.
         size = Range(0.02, 0.6) if d == first else Range(0.1, 10.0)
         found += [
             Parameter(
-                f"gamma_{d}", f"how fast more of {d} helps", "1", "positive", curve, rf"\gamma_{{{d}}}"
+                f"gamma_{d}",
+                f"how fast more of {d} helps",
+                "1",
+                "positive",
+                # Twice as much of it: from what no run shows to tenths of a nat. No published table.
+                Range(0.003, 0.4),
+                rf"\gamma_{{{d}}}",
+                BETWEEN_SIZES,
+                gain(d),
             ),
             Parameter(
                 f"C_{d}",

@@ -277,7 +277,7 @@ def reference_loss(
 
 
 def above_floor(
-    name: str, unit: str, factor: Factor, floor: str = "E", latex: str | None = None
+    name: str, unit: str, factor: Factor, floor: str = "E", latex: str | None = None, prior: Range = LOSS
 ) -> Parameter:
     """The amplitude of all that is above a floor, sampled as the loss at the reference point.
 
@@ -293,6 +293,7 @@ def above_floor(
         lambda v, x: v[floor] + v[name] * factor(v, x),
         lambda loss, v, x: (loss - v[floor]) / factor(v, x),
         latex,
+        prior,
     )
 
 

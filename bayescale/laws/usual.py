@@ -37,6 +37,8 @@ FRACTION: Ends = (0.2, 0.9)
 OF_LAW: dict[str, dict[str, Ends]] = {
     # Examples of four-digit addition.
     "bnsl1": {"tokens": (144, 1000)},
+    # Two breaks, and a straight piece on each side of both, take four decades.
+    "bnsl2": {"tokens": (1e8, 1e12)},
     # The leaderboard's models.
     "guo": {"params": (1e9, 7e10), "tokens": (1e12, 1.5e13)},
     "guo-free": {"params": (1e9, 7e10), "tokens": (1e12, 1.5e13)},

@@ -34,12 +34,15 @@ COMPLETED: dict[str, Mapping[str, float]] = {
 
 DOMAINS = {"E": 1.5, "alpha": 0.34, "beta": 0.37, "C_1": 3.0, "gamma_1": 0.6, "C_2": 0.5, "gamma_2": 0.3}
 SIMULATED: dict[str, Mapping[str, float]] = {
+    # A drop between two slopes. The medians have a first break that ends at the floor, and so no second one.
+    "bnsl2": {"a": 0.5, "b": 16.0, "c0": 0.1}
+    | {"f1": 0.15, "c1": 0.6, "d1": 1e9}
+    | {"f2": 0.15, "c2": -0.5, "d2": 2e10},
     # Domains that differ, and amplitudes of Hoffmann's law.
     "mixture-1-2": {**DOMAINS, "A": 400.0, "B": 2000.0},
     "mixture-joint-1-2": {
         **DOMAINS,
-        **{"gammaA": 1.0, "CA_1": 300.0, "CA_2": 600.0},
-        **{"gammaB": 1.0, "CB_1": 3000.0, "CB_2": 1500.0},
+        **{"gammaA": 1.0, "CA_1": 300.0, "CA_2": 600.0, "gammaB": 1.0, "CB_1": 3000.0, "CB_2": 1500.0},
     },
     # At the priors' medians domains do not differ, and nothing tells the floor from the rest.
     "mixing-1-2": {"c": 1.5, "k": 1.0, "t_1": -1.0, "t_2": 0.6},

@@ -68,9 +68,11 @@ def test_breaks_are_ordered_whatever_is_sampled() -> None:
     assert (values["d2"] > values["d1"]).all()
 
 
-def test_the_sampled_size_is_the_reducible_loss() -> None:
+def test_the_loss_at_the_reference_point_and_the_floors_share_of_it_are_sampled() -> None:
     law, reference = bs.law("bnsl2"), {"tokens": 3e9}
-    assert law.sampled(TWO, reference)["b"] == pytest.approx(float(law.loss(TWO, reference)) - TWO["a"])
+    loss = float(law.loss(TWO, reference))
+    assert law.sampled(TWO, reference)["b"] == pytest.approx(loss)
+    assert law.sampled(TWO, reference)["a"] == pytest.approx(TWO["a"] / loss)
     assert law.sampled(TWO, reference)["c1"] == pytest.approx(0.12)
 
 
