@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bayescale as bs
 from bayescale.bundled import DEFAULT_MODEL
+from benchmarks.extrapolation import rolling
 from benchmarks.extrapolation.figure import figure
 from benchmarks.extrapolation.page import markdown
 from benchmarks.extrapolation.problems import PROBLEMS
@@ -30,6 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--figure", help="also draw the tables there are as this PNG")
     parser.add_argument("--fresh", action="store_true", help="fit again what was fitted before")
+    parser.add_argument(
+        "--rolling",
+        action="append",
+        choices=("none", *rolling.TABLES),
+        help="forecast this table's last budgets, and others by the same option; all of them where absent",
+    )
     chosen = parser.parse_args(arguments)
     if chosen.fresh:
         for name in chosen.table or ("",):
@@ -46,7 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
         found[problem.name] = ours(problem, model), baselines(problem)
     if not found:
         return 1
-    page = markdown(found, model.name)
+    tables = chosen.rolling or rolling.TABLES
+    rolls = {
+        name: rolling.rolled(name, model, chosen.fresh)
+        for name in rolling.TABLES
+        if name in tables and rolling.there(name)
+    }
+    page = markdown(found, model.name, rolls)
     print(page)
     if chosen.figure:
         Path(chosen.figure).write_bytes(figure(found, model.name))

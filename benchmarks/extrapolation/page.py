@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bayescale.forecast.baselines import USUAL
 from benchmarks.extrapolation.problems import PROBLEMS, Problem
 from benchmarks.extrapolation.results import Result
+from benchmarks.extrapolation.rolling import ASKED, BUDGETS, Rolled, inside
 from benchmarks.extrapolation.targets import targets
 
 INTRO = (
@@ -22,7 +23,7 @@ INTRO = (
 )
 
 
-def markdown(found: Mapping[str, tuple[Result, Result]], model: str) -> str:
+def markdown(found: Mapping[str, tuple[Result, Result]], model: str, rolls: Mapping[str, Rolled]) -> str:
     """The whole page, of the tables there are."""
     problems = [p for p in PROBLEMS if p.name in found]
     lines = [INTRO, "![Share of losses below each predictive quantile, by table](extrapolation.png)\n"]
@@ -34,6 +35,7 @@ def markdown(found: Mapping[str, tuple[Result, Result]], model: str) -> str:
         for t in targets(p, model, *found[p.name])
     ]
     lines += _table(("table", "figure", "asked", f"{model}", "met"), rows)
+    lines += _rolling(rolls) if rolls else []
     lines += ["## Every method\n"]
     lines += _every(problems, found)
     absent = [p.name for p in PROBLEMS if p.name not in found]
@@ -42,6 +44,7 @@ def markdown(found: Mapping[str, tuple[Result, Result]], model: str) -> str:
             f"**Not on this page**: {', '.join(absent)}. Their fits were left out when it was made (`--table`).\n"
         )
     stale = [p.name for p in problems if found[p.name][0].stale]
+    stale += [f"budget after budget of {name}" for name, roll in rolls.items() if roll.stale]
     if stale:
         lines.append(f"Made by earlier code, `--fresh` makes them anew: {', '.join(stale)}.\n")
     return "\n".join(lines)
@@ -96,6 +99,55 @@ def _main(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]
         "CPU s",
     )
     return _table(header, rows)
+
+
+def _rolling(rolls: Mapping[str, Rolled]) -> list[str]:
+    low, high = ASKED
+    found = list(rolls.values())
+    share = inside(found, 0.8)
+    failed = sum(fold["health"] == "FAIL" for roll in found for fold in roll.folds)
+    lines = [
+        "## Budget after budget\n",
+        f"As people plan in practice: each of a table's last {BUDGETS} budgets (bands of compute, where it has no "
+        "budgets) is forecast from the runs that cost less. The first three tables are this package's own "
+        f"([runs](../runs)). Of all {sum(len(roll.places) for roll in found)} losses together {share:.2f} lie inside "
+        f"the 80 % bands (asked: {low} to {high}; {'met' if low <= share <= high else '**not met**'}), "
+        f"{inside(found, 0.5):.2f} inside the 50 % and {inside(found, 0.9):.2f} inside the 90 %. "
+        + (
+            f"{failed} fits failed the health gate, and do not count.\n"
+            if failed
+            else "No fit failed the health gate.\n"
+        ),
+    ]
+    rows = [
+        (
+            name,
+            fold["fold"],
+            str(fold["fitted"]),
+            str(fold["held_out"]),
+            f"{fold['flops_beyond']:.1f}",
+            f"{100 * fold['error']:.2f} %",
+            *(f"{fold[f'inside{mass}']:.2f}" for mass in (50, 80, 90)),
+            f"{100 * fold['width90']:.1f} %",
+            fold["health"],
+        )
+        for name, roll in rolls.items()
+        for fold in roll.folds
+    ]
+    header = (
+        "table",
+        "forecast",
+        "fitted",
+        "held out",
+        "decades beyond",
+        "error",
+        "50 %",
+        "80 %",
+        "90 %",
+        "width of 90 %",
+        "health",
+    )
+    return [*lines, *_table(header, rows)]
 
 
 def _figures(score: dict, problem: Problem) -> tuple[str, ...]:
