@@ -2,12 +2,14 @@
 # afterwards every command is .venv/bin/bayescale ...
 
 PYTHON ?= python3
+# make demo RUNS=lab: the larger of the bundled sweeps.
+RUNS ?= small-lm
 BIN := .venv/bin
 
 .PHONY: demo test lint notebooks clean
 
 demo: .venv/.installed
-	$(BIN)/bayescale demo --out demo
+	$(BIN)/bayescale demo $(RUNS) --out demo
 
 test: .venv/.installed-all
 	$(MAKE) lint

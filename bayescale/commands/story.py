@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,21 @@ from bayescale.commands.options import (
 )
 
 
+class Sweep(StrEnum):
+    """A bundled sweep with a question of its own."""
+
+    small_lm = "small-lm"
+    lab = "lab"
+
+
 def demo(
+    runs: Annotated[
+        Sweep,
+        typer.Argument(
+            help="small-lm: 100 runs of two architectures on two tasks; lab: 340 runs of five on seven, for "
+            "a few minutes longer."
+        ),
+    ] = Sweep.small_lm,
     out: Annotated[
         Path, typer.Option("--out", help="Folder for the posterior, the report and the figures.")
     ] = Path("demo"),
@@ -32,7 +47,7 @@ def demo(
     from bayescale.report.sentences import coverage
     from bayescale.runs import read_runs
 
-    folder = bundled("runs") / "small-lm"
+    folder = bundled("runs") / runs.value
     everything = read_runs(folder / "runs.parquet", where='status == "finished"')
     fitted, holdout = (everything[everything["split"] == s] for s in ("fit", "holdout"))
     decision = Decision.from_toml(folder / "decision.toml")

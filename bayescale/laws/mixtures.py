@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values, without
 from bayescale.laws.chinchilla import optimum_at
-from bayescale.laws.terms import BETWEEN_SIZES, exponent, floor, term
+from bayescale.laws.terms import BETWEEN_SIZES, SIZE, exponent, floor, term
 
 
 def share_columns(domains: Sequence[str]) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
                     rf"\gamma^{{{which}}}",
                 )
             )
-            parameters += [_domain_amplitude(which, domain, input, slope) for domain in domains]
+            parameters += _amplitudes(which, domains, input, slope)
         else:
             parameters.append(term(which, input, slope))
     amplitudes = (
@@ -195,24 +195,53 @@ def _limit(domains: Sequence[str]) -> list[Parameter]:
     return found
 
 
-def _domain_amplitude(which: str, domain: str, input: str, slope: str) -> Parameter:
-    outer = f"gamma{which}"
-    return Parameter(
-        f"C{which}_{domain}",
-        f"amplitude of the {input} term of {domain} alone, to the power 1/{outer}",
-        f"(nats/token x {input}^{slope})^(1/{outer})",
-        "positive",
-        # As a term of any joint law: see `terms.term`.
-        Range(0.05, 3.0),
-        rf"C^{{{which}}}_{{{domain}}}",
-        Range(0.05, 0.8),
-        Centring(
-            symbol=f"C{which}_{domain}^{outer} {input}0^-{slope}",
-            meaning=f"size of the {input} term at the reference point, trained on {domain} alone",
-            to_natural=lambda size, v, reference: (size * reference[input] ** v[slope]) ** (1 / v[outer]),
-            from_natural=lambda c, v, reference: c ** v[outer] * reference[input] ** -v[slope],
-        ),
+def _amplitudes(which: str, domains: Sequence[str], input: str, slope: str) -> list[Parameter]:
+    """The amplitudes of a term that depends on the mixture.
+
+    Measured is the term at the usual mixture. What it would be with one domain alone no run has shown: how domains
+    compare is sampled as a ratio, and the first domain's amplitude follows from the two.
+    """
+    first, outer = domains[0], f"gamma{which}"
+    ratios = {d: f"(C{which}_{d} / C{which}_{first})^{outer}" for d in domains[1:]}
+
+    def total(v: Values, x: Values) -> Any:
+        """sum_i h_i C_i / C_first at the usual mixture."""
+        others = sum(x[f"share_{d}"] * v[ratio] ** (1 / v[outer]) for d, ratio in ratios.items())
+        return x[f"share_{first}"] + others
+
+    def whole(c: Any, v: Values, x: Values) -> Any:
+        inner = c * x[f"share_{first}"] + sum(v[f"C{which}_{d}"] * x[f"share_{d}"] for d in domains[1:])
+        return inner ** v[outer] * x[input] ** -v[slope]
+
+    def over_first(ratio: str) -> Centring:
+        return Centring(
+            symbol=ratio,
+            meaning=f"the {input} term of that domain alone over that of {first} alone, a ratio",
+            to_natural=lambda sampled, v, x: v[f"C{which}_{first}"] * sampled ** (1 / v[outer]),
+            from_natural=lambda c, v, x: (c / v[f"C{which}_{first}"]) ** v[outer],
+            unit="1",
+        )
+
+    at_mixture = Centring(
+        symbol=f"{which}(h0) {input}0^-{slope}",
+        meaning=f"size of the {input} term at the reference point and mixture",
+        to_natural=lambda size, v, x: (size * x[input] ** v[slope]) ** (1 / v[outer]) / total(v, x),
+        from_natural=whole,
     )
+    return [
+        Parameter(
+            f"C{which}_{d}",
+            f"amplitude of the {input} term of {d} alone, to the power 1/{outer}",
+            f"(nats/token x {input}^{slope})^(1/{outer})",
+            "positive",
+            # The term as that of any joint law: see `terms.term`. Alone, one domain may cost five times another.
+            SIZE if d == first else Range(0.2, 5.0),
+            rf"C^{{{which}}}_{{{d}}}",
+            Range(0.05, 0.8),
+            at_mixture if d == first else over_first(ratios[d]),
+        )
+        for d in domains
+    ]
 
 
 #: Two unnamed domains, with the columns share_1 and share_2; for yours see `mixture_law`.
