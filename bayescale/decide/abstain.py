@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from bayescale.decide.decision import Decision
 from bayescale.forecast import HeldOut
 from bayescale.forecast.beyond import axis_values, beyond
+from bayescale.forecast.reach import AS_FAR, UNCHECKED, WORDS, believed_decades
+from bayescale.forecast.reach import checked_decades as checked_by_folds
 from bayescale.numerals import percent, scientific, times
 from bayescale.posterior import PosteriorData
-
-AS_FAR = 3.0
-"""How many times as far as forecasts of known runs were checked a forecast is still believed."""
-
-UNCHECKED = 1.5
-"""Decades beyond the fitted runs that are believed where no forecast was checked at all."""
 
 
 def no_answer(posterior: PosteriorData, record: HeldOut | None) -> str:
@@ -48,13 +42,10 @@ def too_far(
     checked = checked_decades(posterior, record)
     for axis, distance in beyond(posterior, point).items():
         out = float(distance[0]) / np.log(10)
-        if decision.reach is not None:
-            limit = decision.reach
-        else:
-            limit = AS_FAR * checked[axis] if checked.get(axis) else UNCHECKED
+        limit = decision.reach if decision.reach is not None else believed_decades(checked.get(axis))
         if out <= limit:
             continue
-        what = {"flops": "compute", "params": "size", "tokens": "tokens"}[axis]
+        what = WORDS[axis]
         if decision.reach is not None:
             vouched = f"and the decision believes forecasts {limit:.1f} decades out (reach)"
         elif checked.get(axis):
@@ -78,12 +69,7 @@ def too_far(
 
 def checked_decades(posterior: PosteriorData, record: HeldOut | None) -> dict[str, float]:
     """How far beyond their runs forecasts were checked, in decades, by axis."""
-    found: dict[str, float] = {}
-    folds: list[dict[str, Any]] = posterior.provenance.get("folds", [])
-    for fold in folds:
-        if fold["r_hat"] < 1.05:
-            for axis, decades in fold["decades"].items():
-                found[axis] = max(found.get(axis, 0.0), float(decades))
+    found = checked_by_folds(posterior)
     if record is not None:
         for axis, distance in beyond(posterior, record.runs).items():
             found[axis] = max(found.get(axis, 0.0), float(distance.max()) / np.log(10))

@@ -11,12 +11,13 @@ import pandas as pd
 
 from bayescale.forecast.expected import expected_loss
 from bayescale.forecast.known_runs import given_runs
+from bayescale.forecast.reach import reach
 from bayescale.inference.quantities import measured_loss
 from bayescale.posterior import PosteriorData
 
 Of = Literal["run", "mean"]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-OURS = re.compile(r"q0\.\d+|loss_mean|loss_sd|band|group")
+OURS = re.compile(r"q0\.\d+|loss_mean|loss_sd|band|group|reach")
 """Columns that a prediction adds."""
 
 AT_ONCE = 500
@@ -49,7 +50,8 @@ def predict(
     -------
     DataFrame
         The points' own columns, then ``loss_mean``, ``loss_sd``, a column a quantile (``q0.05``), ``band`` (which of
-        the two it is) and ``group`` (known, new, or a mixture). Mean and standard deviation of a new run's loss are
+        the two it is), ``group`` (known, new, or a mixture) and ``reach`` (how far beyond the runs it lies, and how
+        forecasts that far did; see `bayescale.forecast.reach`). Mean and standard deviation of a new run's loss are
         those of the draws: Student-t noise on a log has no moments of its own, its quantiles are what to rely on.
     """
     levels = sorted(set(quantiles))
@@ -76,7 +78,8 @@ def _predict(
     out = pd.DataFrame({"loss_mean": loss.mean(axis=0), "loss_sd": loss.std(axis=0)}, index=points.index)
     for level, values in zip(levels, np.quantile(loss, levels, axis=0), strict=True):
         out[f"q{level:g}"] = values
-    return out.assign(band="loss of a new run" if of == "run" else "expected loss", group=groups)
+    band = "loss of a new run" if of == "run" else "expected loss"
+    return out.assign(band=band, group=groups, reach=reach(posterior, points))
 
 
 def loss_draws(

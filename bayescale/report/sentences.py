@@ -401,7 +401,9 @@ def budgets_note(dearest: float) -> str:
     return (
         "Medians with 90 % intervals of the compute-optimal run at round budgets; the loss is the "
         "expected one, without a "
-        f"run's noise. Budgets above {scientific(dearest, 2)} FLOPs lie beyond the data."
+        f"run's noise. Budgets above {scientific(dearest, 2)} FLOPs lie beyond the data: near, while no further than "
+        "forecasts of these runs were checked, beyond, up to three times as far, and far, where nothing vouches for "
+        "them."
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.decide import IsoFlopCheck, Verdict
+from bayescale.forecast.reach import short
 from bayescale.models import Model
 from bayescale.models.spec import LINKS
 from bayescale.numerals import count, interval, percent, scientific, significant
@@ -140,13 +141,17 @@ def budgets(subject: Subject) -> Table | None:
         return None
     rows = []
     for i, one in zip(subject.shown, found, strict=True):
+        points = pd.DataFrame({"flops": steps}).assign(**subject.groups([i]).iloc[0].to_dict())
+        if one.params is not None and one.tokens is not None:
+            points["params"], points["tokens"] = np.median(one.params, axis=0), np.median(one.tokens, axis=0)
+        far = short(subject.posterior, points)
         for at, flops in enumerate(steps):
             row = [subject.cells[i], scientific(flops)]
             if one.params is not None and one.tokens is not None and one.ratio is not None:
                 row += [_counted(one.params[:, at]), _counted(one.tokens[:, at]), _three(one.ratio[:, at], 3)]
-            rows.append((*row, _three(one.loss[:, at], 4)))
+            rows.append((*row, _three(one.loss[:, at], 4), far[at]))
     optimal = ("N*", "D*", "D* / N*") if found[0].params is not None else ()
-    return Table(("group", "FLOPs", *optimal, "expected loss"), rows, text=1)
+    return Table(("group", "FLOPs", *optimal, "expected loss", "how far"), rows, text=1)
 
 
 def isoflop(check: IsoFlopCheck) -> Table:
