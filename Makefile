@@ -13,7 +13,7 @@ demo: .venv/.installed
 
 test: .venv/.installed-all
 	$(MAKE) lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed-all
 	$(BIN)/ruff check .

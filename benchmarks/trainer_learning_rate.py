@@ -1,22 +1,31 @@
 """Does one learning rate serve every width? Held-out loss against the rate, over a factor 8 in width.
 
-    python benchmarks/trainer_learning_rate.py [--parametrisation mup|scaled] [--architecture gpt] ...
+    python benchmarks/trainer_learning_rate.py [--parametrisation mup] [--architecture gpt] [--page] ...
 
 The rates of a run (hidden matrices', embeddings', vectors') are those of runs/lab/sweep.toml, multiplied by the
 same power of two. The optimum of each width is the vertex of the parabola through the best rate and its
-neighbours, in log2. It prints a table in Markdown and, last, one line of JSON.
+neighbours, in log2. It prints a table in Markdown; --page writes it into docs/learning-rate.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "learning-rate.md"
+INTRO = (
+    "# One learning rate for all widths\n\n"
+    "Made by `python benchmarks/trainer_learning_rate.py --page`. All rates of a run are multiplied by the same power "
+    "of two; the rates that are multiplied are those of [runs/lab](../runs/lab/README.md), hidden matrices' falling as "
+    '1 / width. With muP (`parametrisation = "mup"`) embeddings start alike at every width and logits are scaled, '
+    'and the best rate hardly moves over a factor 8 in width; with hidden matrices alone scaled (`"scaled"`) it may. '
+    "The best rate is the vertex of the parabola through the least loss and its neighbours.\n\n"
+)
 
 
 def run(job: tuple[object, str]) -> float:
@@ -44,7 +53,7 @@ def vertex(log_rate: np.ndarray, loss: np.ndarray) -> float:
 def main() -> None:
     """Sweep and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--parametrisation", choices=["mup", "scaled"], default="mup")
+    parser.add_argument("--parametrisation", choices=["mup", "scaled"], nargs="+", default=["mup", "scaled"])
     parser.add_argument("--architecture", default="gpt")
     parser.add_argument("--task", default="python_docs")
     parser.add_argument("--widths", type=int, nargs="+", default=[8, 16, 32, 64])
@@ -56,8 +65,16 @@ def main() -> None:
     parser.add_argument("--vector-learning-rate", type=float, default=0.02)
     parser.add_argument("--work", type=Path, default=Path(".bayescale/learning-rate"))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--page", action="store_true", help="write docs/learning-rate.md too")
     arguments = parser.parse_args()
+    lines = [line for kind in arguments.parametrisation for line in swept(arguments, kind)]
+    if arguments.page:
+        PAGE.write_text(INTRO + "\n".join(lines), encoding="utf-8")
+        print(f"wrote {PAGE.name}")
 
+
+def swept(arguments: argparse.Namespace, parametrisation: str) -> list[str]:
+    """Sweep one parametrisation, print its table and return it."""
     from bayescale.trainer import dataset
     from bayescale.trainer.config import Task
     from bayescale.trainer.plan import RunConfig
@@ -71,7 +88,7 @@ def main() -> None:
         heads=4, steps=arguments.steps, batch_tokens=512, learning_rate=arguments.learning_rate,
         embedding_learning_rate=arguments.embedding_learning_rate, warmup_steps=arguments.steps // 10, final=0.1,
         weight_decay=0.1, held_out_tokens=65_536, seed=0, vector_learning_rate=arguments.vector_learning_rate,
-        base_width=arguments.base_width if arguments.parametrisation == "mup" else 0, **mixture,
+        base_width=arguments.base_width if parametrisation == "mup" else 0, **mixture,
     )  # fmt: skip
     jobs = [
         (
@@ -94,22 +111,18 @@ def main() -> None:
 
     powers = np.array(arguments.powers, dtype=float)
     best = [vertex(powers, row) for row in losses]
-    print(f"{arguments.architecture}, {arguments.parametrisation}: held-out loss, nats per token\n")
-    print("| width | " + " | ".join(f"rate x 2^{p}" for p in arguments.powers) + " | best: 2^ |")
-    print("|---" * (len(powers) + 2) + "|")
+    spread = max(best) - min(best)
+    lines = [
+        f"`{arguments.architecture}` on `{arguments.task}`, {parametrisation}, {arguments.steps} steps of 512 tokens: "
+        f"held-out loss, nats per token. The best rates lie within a factor {2**spread:.2f} of each other.",
+        "",
+        "| width | " + " | ".join(f"rate x 2^{p}" for p in arguments.powers) + " | best |",
+        "|---" * (len(powers) + 2) + "|",
+    ]
     for width, row, at in zip(arguments.widths, losses, best, strict=True):
-        print(f"| {width} | " + " | ".join(f"{loss:.3f}" for loss in row) + f" | {at:+.2f} |")
-    print()
-    print(
-        json.dumps(
-            {
-                "architecture": arguments.architecture,
-                "parametrisation": arguments.parametrisation,
-                "best_log2_rate": dict(zip(arguments.widths, [round(b, 3) for b in best], strict=True)),
-                "spread_log2": round(max(best) - min(best), 3),
-            }
-        )
-    )
+        lines.append(f"| {width} | " + " | ".join(f"{loss:.3f}" for loss in row) + f" | 2^{at:+.2f} |")
+    print("\n".join([*lines, ""]), flush=True)
+    return [*lines, ""]
 
 
 if __name__ == "__main__":

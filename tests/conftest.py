@@ -10,6 +10,11 @@ import bayescale as bs
 from tests.simulate import simulate
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first, so that processes side by side end at about the same time."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
 @pytest.fixture(autouse=True)
 def _relieved(request: pytest.FixtureRequest) -> None:
     """One process compiles what a user would in many."""

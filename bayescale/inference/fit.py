@@ -19,8 +19,8 @@ from bayescale.models.design import Design
 NEARLY = {"R-hat": 1.05, "divergences": 40.0, "tree depth": 40.0}
 """A fit below these, with E-BFMI in order, fails by a corner or a shortage that smaller steps and more draws mend."""
 
-OF_STEPS = ("divergences", "tree depth")
-"""Checks of the steps, not of how many effective draws there are."""
+CORNERS = frozenset({"divergences", "E-BFMI"})
+"""Checks that smaller steps mend; so is a tail that mixes worse than the middle."""
 
 SURE = 0.99
 """Acceptance that steps are made smaller up to."""
@@ -49,8 +49,8 @@ class Fit:
 def fit_design(design: Design, seed: int, settings: Settings, progress: Progress | None = None) -> Fit:
     """Sample the posterior of a design by NUTS and check it.
 
-    Where the health gate is missed by little, it is sampled once more, with smaller steps and, where there are too few
-    effective ones, twice the draws; where it is missed by much, in plainer coordinates. A note says so.
+    Where the health gate is missed by little, it is sampled once more, with smaller steps where it diverged and twice
+    the draws where too few were effective; where it is missed by much, in plainer coordinates. A note says so.
     """
     relieve()
     fit = _sampled(design, seed, settings, progress)
@@ -100,9 +100,10 @@ def _sampled(design: Design, seed: int, settings: Settings, progress: Progress |
             first, notes = other, (UNBENT.format(missed=", ".join(first.health.missed)),)
     if first.health.passed or not _nearly(first.health):
         return replace(first, notes=notes)
-    # Steps too long for a corner take no more draws to mend; too few effective ones do.
-    longer = any(c.verdict != "PASS" and c.name not in OF_STEPS for c in first.health.checks)
-    careful = settings.careful(SURE, longer)
+    # A corner asks for smaller steps and no more draws, too few effective draws for more and no smaller steps.
+    missed = {check.name for check in first.health.checks if check.verdict != "PASS"}
+    corner = bool(missed & CORNERS) or ("tail ESS" in missed and "bulk ESS" not in missed)
+    careful = settings.careful(SURE, finer=corner, longer=bool(missed - CORNERS - {"tree depth"}))
     note = (
         f"sampled again, from there on, with target_accept {careful.target_accept:.3g} and {careful.draws} draws a "
         f"chain: at {settings.target_accept:.2g} and {settings.draws} the health gate was missed by "

@@ -41,6 +41,9 @@ compilation serves both."""
 TARGET = 0.95
 """Mean acceptance that steps are tuned to where nobody says otherwise."""
 
+THINNED = 1000
+"""Draws that a second attempt takes its coordinates from."""
+
 Progress = Callable[[int, int, int, int], None]
 """``(chain, done, total, divergences)``, called from the chains' threads."""
 
@@ -79,10 +82,26 @@ class Settings:
         if not 0.5 <= self.target_accept < 1:
             raise ValueError(f"target_accept lies between 0.5 and 1: got {self.target_accept}")
 
-    def careful(self, sure: float, longer: bool = True) -> Settings:
-        """A second attempt: a fifth of the rejections, acceptance `sure` at most, and `longer` twice the draws."""
+    def careful(self, sure: float, finer: bool = True, longer: bool = True) -> Settings:
+        """A second attempt, with trees one level deeper.
+
+        Parameters
+        ----------
+        sure : float
+            Acceptance that steps are made smaller up to.
+        finer : bool
+            Whether steps are made smaller, for a fifth of the rejections.
+        longer : bool
+            Whether twice the draws are taken.
+        """
         target = max(self.target_accept, min(1 - (1 - self.target_accept) / 5, sure))
-        return replace(self, target_accept=target, draws=(1 + longer) * self.draws, again=False)
+        return replace(
+            self,
+            target_accept=target if finer else self.target_accept,
+            draws=(1 + longer) * self.draws,
+            max_tree_depth=self.max_tree_depth + 1,
+            again=False,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +113,12 @@ class Draws:
     z : ndarray, shape (chains, draws, size)
     stats : dict of ndarray, shape (chains, draws)
         Under ArviZ's names.
-    mix : ndarray, shape (size, size)
-        Of the whitening that they were sampled in.
     layout : Layout
         Of the vectors; its law says which ridges were straightened.
     """
 
     z: np.ndarray
     stats: dict[str, np.ndarray]
-    mix: np.ndarray
     layout: Layout
 
 
@@ -216,7 +232,8 @@ def resample(
     layout = known.layout
     tuning, _, draws = _schedule(settings)
     z = known.z.reshape(-1, layout.size)
-    whitening = whitening_at(np.median(z, axis=0), layout, data) | {"mix": known.mix}
+    thinned = z[:: max(1, len(z) // THINNED)]
+    whitening = mixed(whitening_at(np.median(z, axis=0), layout, data), thinned, layout, data)
     picked = np.random.default_rng(seed).choice(len(z), size=settings.chains, replace=False)
     starts = [whiten_one(z[i], layout, data, whitening) for i in picked]
     return _stage(layout, data, whitening, starts, _keys(seed, settings), tuning, draws, settings, progress)
@@ -297,7 +314,7 @@ def _stage(
         x.shape
     )
     together["tree_depth"] = np.floor(np.log2(together["n_steps"])).astype(int) + 1
-    return Draws(z, together, np.asarray(whitening["mix"]), layout)
+    return Draws(z, together, layout)
 
 
 def _alike(states: list[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values
-from bayescale.laws.terms import REFERENCE_LOSS, exponent, floor, floor_share, reference_loss, sized, term
+from bayescale.laws.terms import REFERENCE_LOSS, exponent, floor, floor_share, reference_loss, term
 
 NEWTON_STEPS = 12
 """The equation of M4 in logits is convex or concave and nearly linear: Newton's steps from its asymptote settle to
@@ -83,6 +83,9 @@ def m3(input: str = "tokens") -> Law:
     def factor(v: Values, x: Values) -> Any:
         return (1 / x[input] + v["gamma"]) ** v["c"]
 
+    def loss(v: Values, x: Values) -> Any:
+        return v["E"] + v["beta"] * factor(v, x)
+
     return Law(
         name=_named("m3", input),
         title="Alabdulmohsin 2022, M3: power law that saturates",
@@ -90,11 +93,11 @@ def m3(input: str = "tokens") -> Law:
         equation=f"L = E + beta (1/x + gamma)^c, x = {input}",
         latex=r"L(x) = E + \beta (x^{-1} + \gamma)^{c}",
         inputs=(input,),
-        # With c leading, and a floor of its own beyond where the curve flattens, the steps of the bend do not arrive:
-        # a chain in four stayed where it began.
+        # With c leading the steps of the bend do not arrive beyond where the curve flattens.
         leading=frozenset(),
         parameters=(
-            floor(prior=Range(0.02, 4.0)),
+            # The floor of a metric that can reach zero may be small.
+            floor_share(loss, prior=Range(0.05, 0.9)),
             Parameter(
                 "gamma",
                 "inverse of the input at which the gain ends",
@@ -112,17 +115,17 @@ def m3(input: str = "tokens") -> Law:
                 ),
             ),
             exponent("c", "c", input),
-            sized(
+            reference_loss(
                 "beta",
                 "amplitude of the reducible loss",
                 f"nats/token x {input}^c",
-                "beta (1/x0 + gamma)^c",
-                "reducible loss at the reference point",
-                factor,
+                loss,
+                lambda whole, v, x: (whole - v["E"]) / factor(v, x),
                 r"\beta",
+                Range(0.2, 8.0),
             ),
         ),
-        loss=lambda v, x: v["E"] + v["beta"] * factor(v, x),
+        loss=loss,
         validity=_ONE_INPUT + "E and gamma trade off: both end the gain, and E + beta gamma^c is the limit.",
     )
 

@@ -19,6 +19,7 @@ RUNS_OF = {
     "farseer": 200,
     "frantar": 112,
     "ludziejewski": 200,
+    "mixture-joint-1-2": 200,
     "muennighoff": 182,
 }
 WHICH = {
