@@ -19,7 +19,6 @@ RUNS_OF = {
     "farseer": 200,
     "frantar": 112,
     "ludziejewski": 200,
-    "mixture-joint-1-2": 200,
     "muennighoff": 182,
 }
 WHICH = {
