@@ -59,8 +59,8 @@ def mixture_law(domains: Sequence[str], *, joint: bool = False) -> Law:
                     f"curvature of the {input} term's amplitude in the mixture",
                     "1",
                     "positive",
-                    # 1 makes the amplitude the mean of the domains' own; far from it one domain decides it. No published
-                    # table.
+                    # 1 makes the amplitude the mean of the domains' own; far from it one domain decides it. No
+                    # published table.
                     Range(0.5, 2.0),
                     rf"\gamma^{{{which}}}",
                 )
