@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bayescale.forecast.baselines import USUAL
 from benchmarks.extrapolation.problems import PROBLEMS, Problem
 from benchmarks.extrapolation.results import Result
-from benchmarks.extrapolation.rolling import ASKED, BUDGETS, Rolled, inside
+from benchmarks.extrapolation.rolling import ASKED, BUDGETS, TABLES, Rolled, inside
 from benchmarks.extrapolation.targets import targets
 
 INTRO = (
@@ -39,9 +39,11 @@ def markdown(found: Mapping[str, tuple[Result, Result]], model: str, rolls: Mapp
     lines += ["## Every method\n"]
     lines += _every(problems, found)
     absent = [p.name for p in PROBLEMS if p.name not in found]
+    absent += [f"budget after budget of {name}" for name in TABLES if rolls and name not in rolls]
     if absent:
         lines.append(
-            f"**Not on this page**: {', '.join(absent)}. Their fits were left out when it was made (`--table`).\n"
+            f"**Not on this page**: {', '.join(absent)}. Their fits were left out when it was made (`--table`, "
+            "`--rolling`).\n"
         )
     stale = [p.name for p in problems if found[p.name][0].stale]
     stale += [f"budget after budget of {name}" for name, roll in rolls.items() if roll.stale]
@@ -109,9 +111,9 @@ def _rolling(rolls: Mapping[str, Rolled]) -> list[str]:
     lines = [
         "## Budget after budget\n",
         f"As people plan in practice: each of a table's last {BUDGETS} budgets (bands of compute, where it has no "
-        "budgets) is forecast from the runs that cost less. The first three tables are this package's own "
-        f"([runs](../runs)). Of all {sum(len(roll.places) for roll in found)} losses together {share:.2f} lie inside "
-        f"the 80 % bands (asked: {low} to {high}; {'met' if low <= share <= high else '**not met**'}), "
+        "budgets) is forecast from the runs that cost less. small-lm, small-lm-128 and lab are this "
+        f"package's own tables ([runs](../runs)). Of all {sum(len(roll.places) for roll in found)} losses together "
+        f"{share:.2f} lie inside the 80 % bands (asked: {low} to {high}; {'met' if low <= share <= high else '**not met**'}), "
         f"{inside(found, 0.5):.2f} inside the 50 % and {inside(found, 0.9):.2f} inside the 90 %. "
         + (
             f"{failed} fits failed the health gate, and do not count.\n"
