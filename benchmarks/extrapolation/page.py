@@ -113,7 +113,8 @@ def _rolling(rolls: Mapping[str, Rolled]) -> list[str]:
         f"As people plan in practice: each of a table's last {BUDGETS} budgets (bands of compute, where it has no "
         "budgets) is forecast from the runs that cost less. small-lm, small-lm-128 and lab are this "
         f"package's own tables ([runs](../runs)). Of all {sum(len(roll.places) for roll in found)} losses together "
-        f"{share:.2f} lie inside the 80 % bands (asked: {low} to {high}; {'met' if low <= share <= high else '**not met**'}), "
+        f"{share:.2f} lie inside the 80 % bands (asked: {low} to {high}; "
+        f"{'met' if low <= share <= high else '**not met**'}), "
         f"{inside(found, 0.5):.2f} inside the 50 % and {inside(found, 0.9):.2f} inside the 90 %. "
         + (
             f"{failed} fits failed the health gate, and do not count.\n"
