@@ -68,7 +68,8 @@ def predict(
     ]
     if not pieces:
         return points.copy()
-    return pd.concat([points, pd.concat(pieces)], axis=1)
+    far = pd.Series(reach(posterior, points), points.index, name="reach")
+    return pd.concat([points, pd.concat(pieces), far], axis=1)
 
 
 def _predict(
@@ -79,7 +80,7 @@ def _predict(
     for level, values in zip(levels, np.quantile(loss, levels, axis=0), strict=True):
         out[f"q{level:g}"] = values
     band = "loss of a new run" if of == "run" else "expected loss"
-    return out.assign(band=band, group=groups, reach=reach(posterior, points))
+    return out.assign(band=band, group=groups)
 
 
 def loss_draws(

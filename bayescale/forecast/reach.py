@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.forecast.beyond import beyond
+from bayescale.inference.folds import SETTLED
 from bayescale.posterior import PosteriorData
 
 AS_FAR = 3.0
@@ -23,9 +24,6 @@ AS_FAR = 3.0
 
 UNCHECKED = 1.5
 """Decades beyond the fitted runs that are believed where no forecast was checked at all."""
-
-SETTLED = 1.05
-"""R-hat of a fold's forecasts below which it counts."""
 
 LITTLE = 0.005
 """Decades that are not worth a word, rounded as they are printed."""
@@ -62,28 +60,32 @@ def reach(posterior: PosteriorData, points: pd.DataFrame) -> list[str]:
         A place on the scale, then the distances, tokens per param where no fitted run has as many or as few, and how
         the fit's forecasts of its own dearest and largest runs did.
     """
-    out = {axis: x / np.log(10) for axis, x in beyond(posterior, points).items()}
     checked, record = checked_decades(posterior), _record(posterior)
-    ratios = _ratios(posterior, points)
     found = []
-    for i in range(len(points)):
-        decades = {axis: float(x[i]) for axis, x in out.items() if x[i] > LITTLE}
+    for decades, ratio in zip(_decades(posterior, points), _ratios(posterior, points), strict=True):
         said = " and ".join(f"{d:.2g} decades of {WORDS[axis]}" for axis, d in decades.items())
-        said = f"{said} beyond the runs" if said else ""
-        parts = [part for part in (said, ratios[i]) if part]
-        found.append(
-            ": ".join((_level(decades, checked), "; ".join([*parts, record] if said else parts))).strip(": ")
-        )
+        parts = [f"{said} beyond the runs", ratio, record] if said else [ratio]
+        words = "; ".join(part for part in parts if part)
+        level = _level(decades, checked)
+        found.append(f"{level}: {words}" if words else level)
     return found
 
 
 def short(posterior: PosteriorData, points: pd.DataFrame) -> list[str]:
     """The place on the scale and the decades of compute, for a table's cell."""
-    decades = beyond(posterior, points).get("flops", np.zeros(len(points))) / np.log(10)
-    levels = [text.partition(":")[0] for text in reach(posterior, points)]
+    checked = checked_decades(posterior)
     return [
-        f"{level}, {d:.1f} decades" if d > LITTLE else level for level, d in zip(levels, decades, strict=True)
+        f"{_level(decades, checked)}, {decades['flops']:.1f} decades"
+        if "flops" in decades
+        else _level(decades, checked)
+        for decades in _decades(posterior, points)
     ]
+
+
+def _decades(posterior: PosteriorData, points: pd.DataFrame) -> list[dict[str, float]]:
+    """Of each point: how far it lies beyond the fitted runs, by the axes along which it does."""
+    out = {axis: x / np.log(10) for axis, x in beyond(posterior, points).items()}
+    return [{axis: float(x[i]) for axis, x in out.items() if x[i] > LITTLE} for i in range(len(points))]
 
 
 def _level(decades: dict[str, float], checked: dict[str, float]) -> str:

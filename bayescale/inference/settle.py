@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
-from bayescale.inference.whitening import expected_loss_of_fit, gaussian, whitening_at
+from bayescale.inference.objective import finite
+from bayescale.inference.whitening import gaussian, log_likelihood_lost, whitening_at
 from bayescale.models.density import (
     Data,
     Layout,
@@ -33,9 +34,6 @@ ROUNDS, STILL = 60, 0.02
 
 STEPS = 500
 """Of the first search, for means and effects, at most."""
-
-NOWHERE = 1e10
-"""Stands for an objective that is not finite."""
 
 HALVINGS = 10
 """Of a step that lowers the density, before it is given up."""
@@ -84,10 +82,7 @@ def _mode(z: np.ndarray, layout: Layout, data: Data) -> np.ndarray:
     """Means and effects at their mode, given spreads and noise."""
 
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = _value_and_slope(theta, z, layout, data)
-        # A wild trial step of the line search must turn it back, not end it.
-        bad = not (np.isfinite(value) and np.isfinite(slope).all())
-        return (NOWHERE, np.zeros(layout.linear)) if bad else (-float(value), -np.asarray(slope, float))
+        return finite(*_value_and_slope(theta, z, layout, data))
 
     found = minimize(objective, z[: layout.linear], jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
     return np.concatenate([found.x, z[layout.linear :]])
@@ -96,7 +91,7 @@ def _mode(z: np.ndarray, layout: Layout, data: Data) -> np.ndarray:
 @partial(jax.jit, static_argnums=2)
 def _value_and_slope(theta: Array, z: Array, layout: Layout, data: Data) -> tuple[Array, Array]:
     rest = z[layout.linear :]
-    return jax.value_and_grad(lambda theta: log_density(jnp.concatenate([theta, rest]), layout, data))(theta)
+    return jax.value_and_grad(lambda theta: -log_density(jnp.concatenate([theta, rest]), layout, data))(theta)
 
 
 @partial(jax.jit, static_argnums=1)
@@ -165,7 +160,7 @@ def _expected(noise: Array, z: Array, rows: Array, layout: Layout, data: Data) -
 
     def expected(noise: Array) -> Array:
         known = natural_noise(noise, layout, data)
-        lost = expected_loss_of_fit(known, rows, data)
+        lost = log_likelihood_lost(known, rows, data)
         return jnp.sum(noise_density(fitted, known, data)) - 0.5 * lost - 0.5 * jnp.sum(noise**2)
 
     return expected(noise), jax.grad(expected)(noise), jax.hessian(expected)(noise)

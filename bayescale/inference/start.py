@@ -20,7 +20,8 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from bayescale.errors import UserError
-from bayescale.inference.settle import NOWHERE, QUIETEST, settled
+from bayescale.inference.objective import NOWHERE, finite
+from bayescale.inference.settle import QUIETEST, settled
 from bayescale.models.density import Data, Layout, log_density
 
 SAME = 1e-3
@@ -83,14 +84,7 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
     """
 
     def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = _value_and_grad(z, layout, data)
-        value, gradient = float(value), np.asarray(gradient, float)
-        # A wild trial step of the line search must turn it back, not end it.
-        return (
-            (value, gradient)
-            if np.isfinite(value) and np.isfinite(gradient).all()
-            else (NOWHERE, np.zeros_like(gradient))
-        )
+        return finite(*_value_and_grad(z, layout, data))
 
     def curvature(z: np.ndarray) -> np.ndarray:
         hessian = np.asarray(_hessian(z, layout, data))

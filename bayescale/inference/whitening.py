@@ -186,7 +186,7 @@ def gaussian(others: Array, layout: Layout, data: Data, whitening: Whitening) ->
     return mean[back], jax.vmap(one, in_axes=1, out_axes=1)(jnp.eye(layout.linear))[back]
 
 
-def expected_loss_of_fit(noise: dict[str, Array], rows: Array, data: Data) -> Array:
+def log_likelihood_lost(noise: dict[str, Array], rows: Array, data: Data) -> Array:
     """Twice the log likelihood that rows lose on average where their fits have the variance R R', R = `rows`."""
     return jnp.sum(rows * _weighed(_weights(noise, data), rows, data))
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values
-from bayescale.laws.terms import REFERENCE_LOSS, exponent, floor, floor_share, reference_loss, term
+from bayescale.laws.terms import above_floor, exponent, floor, floor_share, plateau, reference_loss, term
 
 NEWTON_STEPS = 12
 """The equation of M4 in logits is convex or concave and nearly linear: Newton's steps from its asymptote settle to
@@ -115,22 +115,11 @@ def m3(input: str = "tokens") -> Law:
                 ),
             ),
             exponent("c", "c", input),
-            reference_loss(
-                "beta",
-                "amplitude of the reducible loss",
-                f"nats/token x {input}^c",
-                loss,
-                lambda whole, v, x: (whole - v["E"]) / factor(v, x),
-                r"\beta",
-                Range(0.2, 8.0),
-            ),
+            above_floor("beta", f"nats/token x {input}^c", factor, latex=r"\beta", prior=Range(0.2, 8.0)),
         ),
         loss=loss,
         validity=_ONE_INPUT + "E and gamma trade off: both end the gain, and E + beta gamma^c is the limit.",
     )
-
-
-_GAP = f"E_0 - {REFERENCE_LOSS}"
 
 
 def m4(input: str = "tokens") -> Law:
@@ -141,9 +130,11 @@ def m4(input: str = "tokens") -> Law:
         log_odds = jnp.log(v["beta"]) - v["c"] * jnp.log(x[input]) + (v["alpha"] - 1) * jnp.log(span)
         return v["E"] + span * solve_share(log_odds, v["alpha"])
 
+    gap = plateau("E_0", loss)
+
     def amplitude(loss: Any, v: Values, x: Values) -> Any:
         # (L - E) / (E_0 - L)^alpha = beta x^-c, and the distance to the plateau is what is sampled of it.
-        return (loss - v["E"]) * v[_GAP] ** -v["alpha"] * x[input] ** v["c"]
+        return (loss - v["E"]) * v[gap.symbol] ** -v["alpha"] * x[input] ** v["c"]
 
     return Law(
         name=_named("m4", input),
@@ -164,12 +155,7 @@ def m4(input: str = "tokens") -> Law:
                 Range(0.2, 11.0),
                 "E_0",
                 Range(0.05, 0.5),
-                Centring(
-                    symbol=_GAP,
-                    meaning="distance of the plateau above the loss at the reference point",
-                    to_natural=lambda gap, v, x: v[REFERENCE_LOSS] + gap,
-                    from_natural=lambda natural, v, x: natural - loss(v, x),
-                ),
+                gap,
             ),
             Parameter(
                 "alpha",

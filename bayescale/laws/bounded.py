@@ -6,9 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from bayescale.laws.base import Centring, Law, Parameter, Range, Values
+from bayescale.laws.base import Law, Parameter, Range, Values
 from bayescale.laws.chinchilla import optimum_at
-from bayescale.laws.terms import REFERENCE_LOSS, Factor, exponent, floor_share, reference_loss, sized
+from bayescale.laws.terms import Factor, exponent, floor_share, plateau, reference_loss, sized
 
 
 def _between(values: Values, h: Any) -> Any:
@@ -54,7 +54,6 @@ def largest_useful_params(values: Values, unique_tokens: Any) -> Any:
     return jnp.exp(log_size)
 
 
-_ABOVE = f"L_0 - {REFERENCE_LOSS}"
 _DATA, _OVER = "b D0^-beta N0^alpha / a", "c N0^gamma D0^-delta N0^alpha / a"
 
 
@@ -66,8 +65,10 @@ def _shared(loss: Factor, over_size: tuple[str, ...]) -> tuple[Parameter, ...]:
     and no amplitude has to follow.
     """
 
+    gap = plateau("L_0", loss)
+
     def amplitude(loss: Any, v: Values, x: Values) -> Any:
-        h = (loss - v["E"]) / v[_ABOVE]
+        h = (loss - v["E"]) / v[gap.symbol]
         return h / (1 + sum(v[part] for part in over_size)) * x["params"] ** v["alpha"]
 
     return (
@@ -81,12 +82,7 @@ def _shared(loss: Factor, over_size: tuple[str, ...]) -> tuple[Parameter, ...]:
             Range(1.0, 11.0),
             "L_0",
             Range(0.02, 0.3),
-            Centring(
-                symbol=_ABOVE,
-                meaning="distance of chance above the loss at the reference point",
-                to_natural=lambda gap, v, x: v[REFERENCE_LOSS] + gap,
-                from_natural=lambda natural, v, x: natural - loss(v, x),
-            ),
+            gap,
         ),
         reference_loss("a", "amplitude of the size term", "params^alpha", loss, amplitude),
         exponent("alpha", r"\alpha", "size"),

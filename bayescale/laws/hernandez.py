@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
-from bayescale.laws.terms import BETWEEN_LOSSES, SLOPE, exponent, scaled
+from bayescale.laws.terms import BETWEEN_SIZES, SLOPE, exponent, reference_loss
 
 PAPER = "Hernandez et al. 2021, Scaling Laws for Transfer, arXiv:2102.01293"
 
@@ -29,8 +29,11 @@ def _effective_at(values: Values, reference: Values) -> Any:
     return reference["tokens"] + data_transferred(values, reference)
 
 
-ALONE = Range(0.3, 10.0)
-"""Of either limit: the whole loss where the other is far; of code, lower than of text."""
+def _size(values: Values, inputs: Values) -> Any:
+    return (values["N_c"] / inputs["params"]) ** (values["a_N"] / values["a_D"])
+
+
+_RATIO = "D_c/(D_F0 + D_T0) over (N_c/N0)^(a_N/a_D)"
 
 LAW = Law(
     name="hernandez",
@@ -43,14 +46,12 @@ LAW = Law(
     ),
     inputs=("params", "tokens"),
     parameters=(
-        scaled(
+        reference_loss(
             "N_c",
-            "params",
-            "a_N",
-            "N",
-            prior=ALONE,
-            meaning="scale of size",
-            unit="non-embedding params",
+            "scale of size",
+            "non-embedding params",
+            loss,
+            lambda whole, v, x: x["params"] * (whole / (1 + v[_RATIO]) ** v["a_D"]) ** (1 / v["a_N"]),
         ),
         exponent("a_N", r"\alpha_N", "size", SLOPE),
         exponent("a_D", r"\alpha_D", "data", SLOPE),
@@ -88,18 +89,16 @@ LAW = Law(
             meaning="scale of data",
             unit="tokens",
             support="positive",
-            prior=ALONE,
+            # Runs are chosen so that both matter.
+            prior=Range(0.05, 20.0),
             latex="D_c",
-            spread=BETWEEN_LOSSES,
+            spread=BETWEEN_SIZES,
             centring=Centring(
-                symbol="(D_c/(D_F0 + D_T0))^a_D",
-                meaning="size of the data term at the effective data of the runs' geometric means",
-                to_natural=lambda size, values, reference: (
-                    _effective_at(values, reference) * size ** (1 / values["a_D"])
-                ),
-                from_natural=lambda natural, values, reference: (
-                    (natural / _effective_at(values, reference)) ** values["a_D"]
-                ),
+                symbol=_RATIO,
+                meaning="data's part of L^(1/a_D) over size's at the reference point, a ratio",
+                to_natural=lambda ratio, v, x: ratio * _effective_at(v, x) * _size(v, x),
+                from_natural=lambda natural, v, x: natural / (_effective_at(v, x) * _size(v, x)),
+                unit="1",
             ),
         ),
     ),

@@ -308,13 +308,21 @@ def relative(name: str, input: str) -> Centring:
     )
 
 
-def above(name: str, other: str) -> Centring:
-    """Centring of a parameter that lies above another: sampled as their difference."""
+def plateau(name: str, loss: Factor) -> Centring:
+    """Centring of the loss without training: sampled as its distance above the loss at the reference point.
+
+    Goes with `reference_loss`, which it needs by name.
+
+    Parameters
+    ----------
+    loss : callable
+        ``(values, inputs) -> expected loss``, the law's.
+    """
     return Centring(
-        symbol=f"{name} - {other}",
-        meaning=f"distance of {name} above {other}",
-        to_natural=lambda gap, values, reference: values[other] + gap,
-        from_natural=lambda natural, values, reference: natural - values[other],
+        symbol=f"{name} - {REFERENCE_LOSS}",
+        meaning="distance of the plateau above the loss at the reference point",
+        to_natural=lambda gap, values, reference: values[REFERENCE_LOSS] + gap,
+        from_natural=lambda natural, values, reference: natural - loss(values, reference),
     )
 
 

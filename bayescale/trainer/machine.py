@@ -56,13 +56,12 @@ def code() -> str:
 
 @functools.cache
 def provenance() -> dict[str, str | None]:
-    """Versions, processor, commit and code, as they were when the process first asked."""
+    """Versions, commit and code, as they were when the process first asked."""
     import torch
 
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "machine": processor(),
         "commit": commit(),
         "code": code(),
     }

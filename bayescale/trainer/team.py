@@ -46,6 +46,11 @@ class Team:
         """Whether this process writes checkpoints and results."""
         return self.rank == 0
 
+    @property
+    def saves(self) -> bool:
+        """Whether this process takes part in a saving: its weights are needed, or it writes."""
+        return self.leads or self.sharded
+
     def wrap(self, model: Decoder, hardware: Hardware) -> nn.Module:
         """Make the model average its gradients over the team. A sharded model's parameters are then others."""
         if self.size == 1:
@@ -80,8 +85,8 @@ class Team:
         return tensor.item() / self.size
 
     def agree(self, decision: bool) -> bool:
-        """Take the leader's decision: what all must do together cannot go by each one's clock."""
-        if self.size == 1:
+        """Take the leader's decision where all must act together, which cannot go by each one's clock."""
+        if not self.sharded or self.size == 1:
             return decision
         said = torch.tensor(int(decision))
         dist.broadcast(said, 0)

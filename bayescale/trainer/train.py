@@ -105,7 +105,7 @@ def _train(
     saved = begun
     diverged = False
     while progress.step < config.steps:
-        if state and trunk and progress.step == config.steps - config.decay_steps:
+        if state and team.saves and trunk and progress.step == config.steps - config.decay_steps:
             shared = _trunk(config, state, progress.step)
             checkpoint.save(shared, config.trunk_id, model, adam, progress, write=team.leads)
         optimizer.set_rates(adam, progress.step, config)
@@ -135,11 +135,11 @@ def _train(
             progress.pending.clear()
         now = time.monotonic()
         progress.seconds = before + now - begun
-        if state and progress.step < config.steps and team.agree(now - saved >= every):
+        if state and team.saves and progress.step < config.steps and team.agree(now - saved >= every):
             checkpoint.save(state, config.run_id, model, adam, progress, write=team.leads)
             saved = now
 
-    if keep:
+    if keep and team.saves:
         weights.save(keep, config.run_id, model, write=team.leads)
     held_out = evaluate.measure(model, dataset, config.held_out_tokens)
     diverged = diverged or not held_out.loss <= progress.first_loss

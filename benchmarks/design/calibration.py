@@ -18,6 +18,7 @@ from bayescale.inference.quantities import prior_draws
 from bayescale.models import make_design
 from bayescale.models.density import cell_parameters, data_of, layout_of, noise_of
 from bayescale.models.noise import row_scale
+from benchmarks import kept
 from benchmarks.design.inference import padded, quick_fit
 from benchmarks.design.race import CACHE
 
@@ -125,10 +126,7 @@ def worlds(count: int) -> list[dict[str, Any]]:
         path = CACHE / f"calibration-{start}.json"
         if not path.is_file():
             made = [one(number) for number in range(start, start + CHUNK)]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(made))
-            temporary.replace(path)
+            kept.write(path, made)
             print(f"  calibration: {start + CHUNK} worlds", flush=True)
         found += json.loads(path.read_text())
     return found[:count]

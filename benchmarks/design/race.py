@@ -11,6 +11,7 @@ import numpy as np
 from bayescale.decide.outcomes import cost_of, outcomes
 from bayescale.decide.stakes import stakes
 from bayescale.forecast.scores import predicted_quantiles, score
+from benchmarks import kept
 from benchmarks.design.inference import quick_fit
 from benchmarks.design.policies import POLICIES, Shop, everything
 from benchmarks.design.worlds import START, World
@@ -44,10 +45,7 @@ def race(key: str, world: World, policy: str, seed: int) -> list[dict[str, Any]]
             rows.append(row | {"spent": float(spent / total)})
     for row in rows:
         row |= {"world": key, "policy": policy, "seed": seed}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(rows))
-    temporary.replace(path)
+    kept.write(path, rows)
     print(f"  {key}, {policy}, seed {seed}: {time.process_time() - began:.0f} s of CPU", flush=True)
     return rows
 

@@ -6,16 +6,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 import bayescale as bs
 from bayescale.forecast import baselines as usual
 from bayescale.forecast.backtest import Backtest
 from bayescale.forecast.scores import GRID
+from benchmarks import kept
 from benchmarks.extrapolation.problems import Problem
 from benchmarks.published.tables import ROOT
 
@@ -99,7 +97,7 @@ def _kept(problem: Problem, what: str, said: tuple[str, ...], make: Callable[[],
     began = time.process_time()
     found = make()
     result = _result(found, time.process_time() - began)
-    _write(path, result)
+    kept.write(path, result)
     print(
         f"  {problem.name}, {what}: {result.health} {result.missed} ({result.cpu_s:.0f} s of CPU)", flush=True
     )
@@ -116,7 +114,7 @@ def _result(found: Backtest, cpu_s: float) -> Result:
     fold = found.folds.iloc[0]
     methods = dict.fromkeys(found.scores["method"])
     return Result(
-        {m: {k: _plain(v) for k, v in found.score(m).items()} for m in methods},
+        {m: kept.plain(found.score(m)) for m in methods},
         below,
         int(fold["fitted"]),
         int(fold["held_out"]),
@@ -125,15 +123,3 @@ def _result(found: Backtest, cpu_s: float) -> Result:
         cpu_s,
         code(),
     )
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _write(path: Path, result: Result) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(result)))
-    temporary.replace(path)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale.forecast.scores import GRID, score, transforms
+from benchmarks import kept
 from benchmarks.extrapolation.problems import PROBLEMS
 from benchmarks.extrapolation.results import CACHE, code
 from benchmarks.published.tables import ROOT, available
@@ -75,16 +76,13 @@ def rolled(name: str, model: bs.Model, fresh: bool = False) -> Rolled:
     for fold, fit in zip(found.folds.to_dict("records"), found.fits.to_dict("records"), strict=True):
         mine = found.forecasts[found.forecasts["fold"] == fold["fold"]]
         quantiles, measured = mine[[f"q{p:g}" for p in GRID]].to_numpy(float), mine["loss"].to_numpy(float)
-        folds.append(
-            {**fold, "health": fit["health"], "missed": fit["missed"], **_plain(score(quantiles, measured))}
-        )
+        figures = score(quantiles, measured)
+        figures.pop("pit")
+        folds.append({**fold, "health": fit["health"], "missed": fit["missed"], **kept.plain(figures)})
         if fit["health"] != "FAIL":
             places += transforms(quantiles, measured).tolist()
     result = Rolled(folds, places, time.process_time() - began, code())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
-    partial.replace(path)
+    kept.write(path, result)
     print(f"  rolling, {name}: {result.cpu_s:.0f} s of CPU", flush=True)
     return result
 
@@ -105,7 +103,3 @@ def _runs(name: str) -> pd.DataFrame:
     if name in BUNDLED:
         return bs.read_runs(ROOT / "runs" / name / "runs.parquet", where='status == "finished"')
     return _problem(name).runs()
-
-
-def _plain(figures: dict[str, Any]) -> dict[str, Any]:
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in figures.items() if k != "pit"}

@@ -7,7 +7,7 @@ import json
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from bayescale.forecast.scores import crps, predicted_quantiles
 from bayescale.laws.alabdulmohsin import m1, m2, m3, m4
 from bayescale.laws.broken import bnsl
 from bayescale.laws.zhai import shifted_power
+from benchmarks import kept
 from benchmarks.learning_curves.curves import Curve
 from benchmarks.published.tables import ROOT
 
@@ -109,8 +110,7 @@ def forecast(
         return Forecast(**json.loads(path.read_text()))
     found = _forecast(curve, short, seed, tries)
     if keep:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(found)))
+        kept.write(path, found)
     return found
 
 

@@ -10,13 +10,14 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import bayescale as bs
+from benchmarks import kept
 from benchmarks.learning_curves import fits
 from benchmarks.learning_curves.fits import TRIES
 from benchmarks.published.tables import ROOT
@@ -148,8 +149,7 @@ def halves(
         return Halves(**stored | {"ways": {name: Way(**way) for name, way in stored["ways"].items()}})
     found = _halves(table, late, target, seed, tries)
     if keep:
-        fits.CACHE.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(found)))
+        kept.write(path, found)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,8 +107,13 @@ def tiny(chain: Dataset) -> RunConfig:
 
 @pytest.fixture
 def variant(tiny: RunConfig) -> Callable[..., RunConfig]:
-    """Make `tiny` with some things changed."""
-    return lambda **changes: replace(tiny, **changes)
+    """Make `tiny` with some things changed; a mixture of experts has four."""
+
+    def make(**changes: Any) -> RunConfig:
+        mixture = {"experts": 4, "granularity": 2} if changes.get("architecture") == "moe" else {}
+        return replace(tiny, **{**mixture, **changes})
+
+    return make
 
 
 @pytest.fixture

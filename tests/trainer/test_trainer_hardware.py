@@ -21,16 +21,11 @@ Variant = Callable[..., RunConfig]
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 
 
-def named(architecture: str) -> dict[str, object]:
-    mixture = {"experts": 4, "granularity": 2} if architecture == "moe" else {}
-    return {"architecture": architecture, **mixture}
-
-
 @pytest.mark.parametrize("architecture", architectures.names())
 def test_half_precision_trains_to_nearly_the_same_loss(
     architecture: str, chain: Dataset, variant: Variant
 ) -> None:
-    config = variant(**named(architecture))
+    config = variant(architecture=architecture)
     full, half = train(config, chain), train(replace(config, precision="bf16"), chain)
     assert half["loss"] == pytest.approx(full["loss"], rel=0.01)
     assert half["loss"] != full["loss"], "nothing was rounded"
@@ -48,7 +43,7 @@ def test_precision_is_part_of_a_run_and_the_device_is_not(chain: Dataset, varian
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("architecture", architectures.names())
 def test_compiled_blocks_train_to_the_same_loss(architecture: str, chain: Dataset, variant: Variant) -> None:
-    config = variant(**named(architecture), depth=2)
+    config = variant(architecture=architecture, depth=2)
     plain = train(config, chain)
     compiled = train(config, chain, hardware=Hardware(compiled=True))
     assert compiled["loss"] == pytest.approx(plain["loss"], abs=1e-3)
@@ -66,7 +61,7 @@ def test_a_gpu_that_is_not_there_is_said(sweep_file: Callable[..., Path], tmp_pa
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("architecture", architectures.names())
 def test_a_gpu_reaches_the_loss_of_a_processor(architecture: str, chain: Dataset, variant: Variant) -> None:
-    config = variant(**named(architecture))
+    config = variant(architecture=architecture)
     found = train(config, chain, hardware=choose("cuda"))
     assert found["loss"] == pytest.approx(train(config, chain)["loss"], abs=5e-3)
     assert found["machine"] == torch.cuda.get_device_name()

@@ -22,11 +22,6 @@ from bayescale.trainer.train import train
 Variant = Callable[..., RunConfig]
 
 
-def named(architecture: str) -> dict[str, object]:
-    mixture = {"experts": 4, "granularity": 2} if architecture == "moe" else {}
-    return {"architecture": architecture, **mixture}
-
-
 def unigram_entropy(tokens: np.ndarray) -> float:
     share = np.bincount(tokens) / len(tokens)
     share = share[share > 0]
@@ -35,7 +30,7 @@ def unigram_entropy(tokens: np.ndarray) -> float:
 
 @pytest.mark.parametrize("architecture", architectures.names())
 def test_it_learns(architecture: str, chain: Dataset, variant: Variant) -> None:
-    config = variant(**named(architecture), steps=200, width=32, warmup_steps=20, learning_rate=5e-3)
+    config = variant(architecture=architecture, steps=200, width=32, warmup_steps=20, learning_rate=5e-3)
     result = train(config, chain)
     entropy = unigram_entropy(chain.held_out)
     assert result["loss"] < 0.55 * entropy
@@ -57,7 +52,7 @@ class Killed(Exception):
 def test_a_resumed_run_is_the_uninterrupted_one(
     architecture: str, at: int, chain: Dataset, variant: Variant, tmp_path: Path
 ) -> None:
-    config = variant(**named(architecture), noise_points=20)
+    config = variant(architecture=architecture, noise_points=20)
     whole = train(config, chain)
     state = tmp_path / "run.safetensors"
 

@@ -1,0 +1,29 @@
+"""Figures kept as JSON, so that a command that was interrupted resumes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayescale.runs.atomic import replace_files
+
+
+def plain(figures: dict[str, Any]) -> dict[str, Any]:
+    """Figures as JSON has them: NumPy's scalars as Python's, None for what is not finite."""
+    return {name: _plain(value) for name, value in figures.items()}
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def write(path: Path, result: Any) -> None:
+    """Write a dataclass, or what JSON has, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(result) if is_dataclass(result) and not isinstance(result, type) else result)
+    replace_files({path: text.encode()})
