@@ -68,7 +68,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "Experts and sparsity": ("clark", "krajewski", "ludziejewski", "frantar"),
     "Precision": ("kumar", "kumar-post"),
     "Mixtures of domains": ("mixture-1-2", "mixture-joint-1-2", "mixing-1-2"),
-    "Training: steps and schedules": ("kaplan-steps", "tissue"),
+    "Training: steps and schedules": ("kaplan-steps", "tissue", "multi-power", "multi-power-cosine"),
     "A world with a known truth": ("plrf",),
     "Context, transfer, retrieval, ensembles": (
         "kaplan-position",

@@ -28,6 +28,11 @@ INPUTS: dict[str, Ends] = {
     "granularity": (1, 16),
     "ensemble": (1, 16),
     "datastore_tokens": (1e9, 1e12),
+    "learning_rate": (2e-4, 2e-3),
+    "lr_end": (1e-6, 1e-4),
+    "decay_steps": (1e2, 1e4),
+    # Of runs at such rates, from early on to the end.
+    "lr_area": (0.2, 20),
 }
 """What an input runs over unless the law says otherwise below."""
 
@@ -51,8 +56,7 @@ OF_LAW: dict[str, dict[str, Ends]] = {
     "kaplan": {"params": (1e5, 1e9), "tokens": (2e7, 2e10)},
     # Features and samples of a simulated world; real models are larger and the theory does not mind.
     "plrf": {"params": (30, 3000), "tokens": (1e3, 1e6)},
-    # Checkpoints from early on to the end of runs at peak rates of 2e-4 to 2e-3.
-    "tissue": {"lr_area": (0.2, 20), "lr_annealing": (0.01, 0.3)},
+    "tissue": {"lr_annealing": (0.01, 0.3)},
     "muennighoff": {"params": (1e7, 5e9), "tokens": (1e9, 1e11)},
     # Nine parameters need a wide grid.
     "farseer": {"params": (2e8, 6e9), "tokens": (1e9, 2e11)},
