@@ -48,6 +48,20 @@ class Posterior(PosteriorData):
         """Bands at points; see `bayescale.forecast.predict`."""
         return forecast.predict(self, points, of, quantiles, seed)
 
+    def beside(
+        self,
+        others: Mapping[str, PosteriorData],
+        points: pd.DataFrame,
+        weights: Mapping[str, float] | None = None,
+        of: forecast.Of = "run",
+        quantiles: Sequence[float] = forecast.QUANTILES,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Bands at points by this fit and others, and by their average; see `bayescale.forecast.beside.beside`."""
+        from bayescale.forecast.beside import beside
+
+        return beside({self.model.name: self, **others}, points, weights, of, quantiles, seed)
+
     def allocate(
         self,
         flops: Sequence[float] | None = None,
@@ -141,11 +155,13 @@ class Posterior(PosteriorData):
         decision: Decision | None = None,
         holdout: pd.DataFrame | None = None,
         figures: str | Path | None = None,
+        others: Mapping[str, PosteriorData] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> Path:
         """One self-contained HTML page; see `bayescale.report.write_report`."""
         from bayescale.report import write_report
 
-        return write_report(self, path, decision=decision, holdout=holdout, figures=figures)
+        return write_report(self, path, decision, holdout, figures, others, weights)
 
 
 def fit(

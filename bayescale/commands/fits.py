@@ -93,6 +93,33 @@ def unseen(posterior: Posterior, path: Path | None, where: str | None) -> pd.Dat
     return read_runs(path, where=where, inputs=posterior.model.definition.inputs) if path else None
 
 
+def fits_beside(posterior: Posterior, paths: Sequence[Path] | None) -> dict[str, Posterior]:
+    """Other fits by their models' names, and by their files' where these are the same."""
+    others = [(path, load_fit(path)) for path in paths or ()]
+    names = [posterior.model.name, *(one.model.name for _, one in others)]
+    found = {
+        one.model.name if names.count(one.model.name) == 1 else f"{one.model.name} ({path.stem})": one
+        for path, one in others
+    }
+    if len(found) < len(others):
+        raise UserError("--beside: two fits have one name; give each once")
+    return found
+
+
+def weights_in(path: Path | None) -> dict[str, float] | None:
+    """Stacking weights from a backtest's file."""
+    if path is None:
+        return None
+    try:
+        found = json.loads(path.read_text("utf-8"))["weights"]
+        return {str(name): float(weight) for name, weight in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: no weights there ({type(error).__name__}); write them with "
+            "`bayescale backtest RUNS --model A,B --rolling 3 --out FILE`"
+        ) from None
+
+
 def cells_of(posterior: Posterior, labels: dict[str, str]) -> pd.DataFrame | None:
     """The fitted groups that have these labels; None, for all of them, where there are no labels."""
     cells = posterior.design.cells

@@ -15,14 +15,17 @@ from bayescale.commands.fits import (
     exit_by_health,
     fit_of,
     fit_table,
+    fits_beside,
     read_for,
     settings_of,
     unseen,
+    weights_in,
     writable,
 )
 from bayescale.commands.options import (
     Accept,
     AsJson,
+    Beside,
     Chains,
     FitFile,
     Kept,
@@ -30,6 +33,7 @@ from bayescale.commands.options import (
     RunsFile,
     Seed,
     Warmup,
+    Weights,
     Where,
 )
 from bayescale.commands.parsing import levels_of
@@ -97,6 +101,8 @@ def predict(
     of: Annotated[
         Of, typer.Option("--of", help="The loss a new run would measure, or the expected loss.")
     ] = Of.run,
+    beside: Beside = None,
+    weights: Weights = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -104,13 +110,21 @@ def predict(
 
     A label that the fitted runs have is that group; one that they do not have is a new group from the same population;
     a missing one is a mixture over the known groups. The column `group` says which.
+
+    With --beside every fit says what it predicts, a row a fit and point, and with --weights their average comes along.
     """
     from bayescale.runs import read_runs
 
     with fit_of(fit) as posterior:
-        inputs = posterior.model.definition.inputs
+        others = fits_beside(posterior, beside)
+        every = [posterior, *others.values()]
+        inputs = tuple(dict.fromkeys(c for one in every for c in one.model.definition.inputs))
         table = read_runs(points, inputs=inputs, measured=False)
-        predicted = posterior.predict(table, of=of.value, quantiles=levels_of(quantiles), seed=seed)
+        levels = levels_of(quantiles)
+        if others:
+            predicted = posterior.beside(others, table, weights_in(weights), of.value, levels, seed)
+        else:
+            predicted = posterior.predict(table, of.value, levels, seed)
         if as_json:
             say_json(predicted.to_dict("records"))
         elif out == "-":
@@ -120,7 +134,7 @@ def predict(
 
             writable(Path(out))
             replace_files({Path(out): predicted.to_csv(index=False).encode()})
-            say(f"wrote {out}: {len(predicted)} points, band of the {predicted['band'].iloc[0]}")
+            say(f"wrote {out}: {len(predicted)} rows, band of the {predicted['band'].iloc[0]}")
 
 
 def report(
@@ -136,11 +150,18 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for the figures as files of their own.")
     ] = None,
+    beside: Beside = None,
+    weights: Weights = None,
 ) -> None:
-    """Write one self-contained HTML page: verdict, bands, exponents, allocation, health, conventions."""
+    """Write one self-contained HTML page: verdict, bands, exponents, allocation, health, conventions.
+
+    With --beside the page also shows what other fits say: of other laws, and their average by --weights, or of the same
+    law with and without a large run that is known already (`bayescale fit RUNS --where "run_id != 'big'"`).
+    """
     from bayescale.decide import Decision
 
     with fit_of(fit) as posterior:
         question = Decision.from_toml(decision) if decision else None
-        posterior.report(out, decision=question, holdout=unseen(posterior, holdout, where), figures=figures)
+        held, others = unseen(posterior, holdout, where), fits_beside(posterior, beside)
+        posterior.report(out, question, held, figures, others, weights_in(weights))
         say(f"wrote {out}")

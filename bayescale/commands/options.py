@@ -26,6 +26,16 @@ Accept = Annotated[
     float,
     typer.Option("--target-accept", help="Raise towards 0.999 where there are divergences."),
 ]
+Beside = Annotated[
+    list[Path] | None,
+    typer.Option("--beside", help="Another fit to stand beside this one; may be given several times."),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", help="Weights of the fits: what `bayescale backtest RUNS --model A,B --out` wrote."
+    ),
+]
 For = Annotated[
     str, typer.Option("--for", help="Only these groups, by their labels: architecture=llama,task=code.")
 ]

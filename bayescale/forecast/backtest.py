@@ -14,6 +14,7 @@ from bayescale.forecast.backtest_folds import BacktestError as BacktestError
 from bayescale.forecast.backtest_folds import TestFold, check_fold, compute_of
 from bayescale.forecast.baselines import USUAL, baselines
 from bayescale.forecast.scores import BINS, COVERED, GRID, predicted_quantiles, score
+from bayescale.forecast.stacking import STACKED, stacked, weights_of
 from bayescale.models import Model
 from bayescale.models.design import label_text
 from bayescale.posterior import PosteriorData
@@ -48,6 +49,9 @@ class Backtest:
         A row a method and held-out run: ``method``, ``fold``, ``group``, ``flops``, ``beyond`` (decades of compute),
         ``loss`` and ``q0.01`` to ``q0.99``.
     notes : tuple of str
+    weights : dict of float
+        Stacking weights of the models, by all their forecasts (`bayescale.forecast.stacking`); empty with fewer than
+        two whose every fit passed. The method ``stacked`` has each fold forecast by the weights of the folds before it.
     """
 
     scores: pd.DataFrame
@@ -56,6 +60,7 @@ class Backtest:
     fits: pd.DataFrame
     forecasts: pd.DataFrame
     notes: tuple[str, ...]
+    weights: dict[str, float]
 
     @property
     def passed(self) -> bool:
@@ -81,6 +86,9 @@ class Backtest:
             lines += ["", "CRPS by group", self._by_group(groups).to_string()]
         if len(set(self.by_distance["from"])) > 1:
             lines += ["", "by distance beyond the fitted runs", _by_distance(self.by_distance)]
+        if self.weights:
+            shares = ", ".join(f"{name} {weight:.2f}" for name, weight in self.weights.items())
+            lines += ["", f"stacking weights by these forecasts: {shares}"]
         return "\n".join([*lines, *(["", *(f"note: {n}" for n in self.notes)] if self.notes else [])])
 
     __repr__ = __str__
@@ -116,6 +124,7 @@ class Backtest:
             "fits": self.fits.to_dict("records"),
             "forecasts": forecasts[columns].to_dict("records"),
             "notes": list(self.notes),
+            "weights": self.weights,
         }
 
 
@@ -182,6 +191,14 @@ def backtest_folds(
     columns = ["fold", "model", "health", "missed", "cpu_s"]
     checked = pd.DataFrame(fits, columns=columns)
     failed = checked[checked["health"] == "FAIL"]
+    sound = [model.name for model in models if model.name not in set(failed["model"])]
+    weights = {}
+    if len(sound) > 1:
+        weights = weights_of(forecasts, sound)
+        mixture = stacked(forecasts, sound, [fold.name for fold in folds])
+        # Before the baselines, as the models are.
+        ours = forecasts["kind"] == "model"
+        forecasts = pd.concat([forecasts[ours], mixture, forecasts[~ours]], ignore_index=True)
     notes = [
         *(
             f"{r['model']}, {r['fold']}: the fit FAILED its health gate ({r['missed']}): its scores are not to be used"
@@ -198,6 +215,7 @@ def backtest_folds(
         checked,
         forecasts,
         tuple(dict.fromkeys(notes)),
+        weights,
     )
 
 
@@ -236,6 +254,8 @@ def _score(rows: pd.DataFrame) -> dict[str, Any]:
 def _scores(forecasts: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
     order = {"PASS": 0, "REVIEW": 1, "FAIL": 2}
     health = {str(m): max(v, key=order.__getitem__) for m, v in fits.groupby("model")["health"]}
+    # Only what did not fail is in the mixture.
+    health[STACKED] = max((v for v in health.values() if v != "FAIL"), key=order.__getitem__, default="")
     found = []
     for (method, kind), rows in forecasts.groupby(["method", "kind"], sort=False):
         about = {

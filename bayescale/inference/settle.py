@@ -160,7 +160,7 @@ def _expected(noise: Array, z: Array, rows: Array, layout: Layout, data: Data) -
 
     def expected(noise: Array) -> Array:
         known = natural_noise(noise, layout, data)
-        lost = log_likelihood_lost(known, rows, data)
+        lost = log_likelihood_lost(known, fitted, rows, data)
         return jnp.sum(noise_density(fitted, known, data)) - 0.5 * lost - 0.5 * jnp.sum(noise**2)
 
     return expected(noise), jax.grad(expected)(noise), jax.hessian(expected)(noise)

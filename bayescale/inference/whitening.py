@@ -49,11 +49,11 @@ from bayescale.models.density import (
     natural_noise,
     noise_density,
 )
-from bayescale.models.noise import row_scale
+from bayescale.models.noise import distance_by_run, row_scale
 
 Array = Any
 Whitening = dict[str, Any]
-"""``information`` and ``pull`` of the likelihood at the mode, the ``sigma`` there, and ``centre`` and ``scale`` of the
+"""``information`` and ``pull`` of the likelihood at the mode, the ``noise`` there, and ``centre`` and ``scale`` of the
 noise parameters, and ``mix``, the root of what is left of scales and correlations: arrays, so that refits of the same
 shape compile nothing."""
 
@@ -133,14 +133,14 @@ def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
 
     known = natural_noise(noise, layout, data)
     fitted, slope = log_expected(theta), jax.jacfwd(log_expected)(theta)
-    weights = _weights(known, data)
+    weights, distance = _weights(known, fitted, data)
     information = slope.T @ _weighed(weights, slope, data)
     # A direction that the rows do not bend keeps its prior's width, which is one.
     curvature = jnp.maximum(jnp.diag(-jax.hessian(score, argnums=1)(fitted, noise)), 0)
     return {
         "information": arrow_of(information[jnp.ix_(at, at)], *_clusters(layout)),
         "pull": (information @ theta + slope.T @ jax.grad(score)(fitted, noise))[at],
-        "sigma": known["sigma"],
+        "noise": {name: known[name] for name in ("sigma", "nu")},
         "scale": 1 / jnp.sqrt(1 + curvature),
         "centre": noise,
         "mix": jnp.eye(layout.size),
@@ -148,22 +148,38 @@ def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
         "fitted": fitted,
         "slope": slope,
         "weights": weights,
+        "distance": distance,
     }
 
 
-def _weights(noise: dict[str, Array], data: Data) -> dict[str, Array]:
-    """Expected information of rows about their log losses: of each ``own``, less ``row`` x ``row'`` x ``run`` in a run.
+def _weights(noise: dict[str, Array], fitted: Array, data: Data) -> tuple[dict[str, Array], Array]:
+    """Information of rows about their log losses: of each ``own``, less ``row`` x ``row'`` x ``run`` in a run.
 
-    Expected information of the Student-t noise: never negative in any direction, unlike the observed one.
+    Of one row a run the expected information of the Student-t noise: never negative in any direction, unlike the
+    observed one. Several rows of a run say themselves how wide their noise is, and weigh by that (`_gain`).
+
+    Returns
+    -------
+    weights : dict of Array
+    distance : Array, shape (runs,)
+        r' S^-1 r of each run's rows; of one row a run what is expected.
     """
     nu, rows = noise["nu"], data["rows"]
-    row = data["kept"] / row_scale(noise, data["decades"], data["relative_se"]) ** 2
+    scale = row_scale(noise, data["decades"], data["relative_se"])
+    row = data["kept"] / scale**2
     if "sigma_run" not in noise:
-        return {"own": (nu + 1) / (nu + 3) * row}
-    gain = (nu + rows) / (nu + rows + 2)
-    total = jax.ops.segment_sum(row, data["run"], num_segments=rows.shape[0])
-    shared = noise["sigma_run"] ** 2 / (1 + noise["sigma_run"] ** 2 * total)
-    return {"own": gain[data["run"]] * row, "row": row, "run": gain * shared}
+        return {"own": (nu + 1) / (nu + 3) * row}, rows
+    distance, inflation = distance_by_run(
+        data["log_loss"] - fitted, scale, data["kept"], noise["sigma_run"], data["run"], rows
+    )
+    gain = _gain(nu, rows, distance)
+    shared = noise["sigma_run"] ** 2 / inflation
+    return {"own": gain[data["run"]] * row, "row": row, "run": gain * shared}, distance
+
+
+def _gain(nu: Array, rows: Array, distance: Array) -> Array:
+    """What the noise's scale weighs of a run so far off: as expected where r' S^-1 r is as many as its rows."""
+    return (nu + rows) / (nu + distance + 2)
 
 
 def _weighed(weights: dict[str, Array], residuals: Array, data: Data) -> Array:
@@ -186,9 +202,10 @@ def gaussian(others: Array, layout: Layout, data: Data, whitening: Whitening) ->
     return mean[back], jax.vmap(one, in_axes=1, out_axes=1)(jnp.eye(layout.linear))[back]
 
 
-def log_likelihood_lost(noise: dict[str, Array], rows: Array, data: Data) -> Array:
+def log_likelihood_lost(noise: dict[str, Array], fitted: Array, rows: Array, data: Data) -> Array:
     """Twice the log likelihood that rows lose on average where their fits have the variance R R', R = `rows`."""
-    return jnp.sum(rows * _weighed(_weights(noise, data), rows, data))
+    weights, _ = _weights(noise, fitted, data)
+    return jnp.sum(rows * _weighed(weights, rows, data))
 
 
 def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[Array, Array]:
@@ -255,9 +272,7 @@ def _given(
     spreads: Array, noise: Array, layout: Layout, data: Data, whitening: Whitening
 ) -> tuple[Arrow, Array, Array]:
     """Cholesky root of the precision of theta, its mean, and how much the rows weigh, given spreads and noise."""
-    sigma = jnp.exp(data["noise"][0, 0] + data["noise"][0, 1] * noise[0])
-    se = data["relative_se"] ** 2
-    ratio = jnp.mean(1 / (sigma**2 + se)) / jnp.mean(1 / (whitening["sigma"] ** 2 + se))
+    ratio = _ratio(natural_noise(noise, layout, data), data, whitening)
     information = whitening["information"]
     local = information.local
     precision = linear_precision(log_spreads(spreads, data), layout)[order(layout)]
@@ -269,6 +284,17 @@ def _given(
     )
     root = cholesky(matrix)
     return root, solve_transposed(root, solve(root, ratio * whitening["pull"])), ratio
+
+
+def _ratio(noise: dict[str, Array], data: Data, whitening: Whitening) -> Array:
+    """How much more the rows weigh at this noise than at the centre's, on average."""
+    se, rows, before = data["relative_se"] ** 2, data["rows"], whitening["noise"]
+    ratio = jnp.mean(1 / (noise["sigma"] ** 2 + se)) / jnp.mean(1 / (before["sigma"] ** 2 + se))
+    if "sigma_run" not in noise:
+        return ratio
+    # Runs whose rows say how wide their noise is weigh the same whatever sigma is.
+    gain = jnp.sum(rows * _gain(noise["nu"], rows, ratio * whitening["distance"]))
+    return ratio * gain / jnp.sum(rows * _gain(before["nu"], rows, whitening["distance"]))
 
 
 def log_white_density(x: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:

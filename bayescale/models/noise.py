@@ -58,16 +58,30 @@ def log_student_t_by_run(
         How many rows of each run count.
     """
 
-    def total(x: Array) -> Array:
-        return jax.ops.segment_sum(x, run, num_segments=rows.shape[0])
+    distance, inflation = distance_by_run(residual, scale, kept, between, run, rows)
+    log_root = _total(kept * jnp.log(scale), run, rows) + 0.5 * jnp.log(inflation)
+    return _normaliser(nu, rows) - log_root - (nu + rows) / 2 * jnp.log1p(distance / nu)
 
+
+def distance_by_run(
+    residual: Array, scale: Array, kept: Array, between: Array, run: Array, rows: Array
+) -> tuple[Array, Array]:
+    """r' S^-1 r of each run's rows, and by how much its effect inflates the determinant of S, shape (runs,) each.
+
+    Parameters
+    ----------
+    residual, scale, kept, between, run, rows
+        As for `log_student_t_by_run`.
+    """
     # Sherman and Morrison: the inverse and the determinant of a diagonal plus one outer product.
     weight = kept / scale**2
-    inflation = 1 + between**2 * total(weight)
-    pull = total(weight * residual)
-    distance = total(weight * residual**2) - between**2 * pull**2 / inflation
-    log_root = total(kept * jnp.log(scale)) + 0.5 * jnp.log(inflation)
-    return _normaliser(nu, rows) - log_root - (nu + rows) / 2 * jnp.log1p(distance / nu)
+    inflation = 1 + between**2 * _total(weight, run, rows)
+    pull = _total(weight * residual, run, rows)
+    return _total(weight * residual**2, run, rows) - between**2 * pull**2 / inflation, inflation
+
+
+def _total(x: Array, run: Array, rows: Array) -> Array:
+    return jax.ops.segment_sum(x, run, num_segments=rows.shape[0])
 
 
 def _normaliser(nu: Array, size: Array) -> Array:

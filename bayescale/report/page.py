@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def write_report(
     decision: Decision | None = None,
     holdout: pd.DataFrame | None = None,
     figures: str | Path | None = None,
+    others: Mapping[str, PosteriorData] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> Path:
     """Write one self-contained HTML page: no scripts, nothing fetched, the same bytes for the same posterior.
 
@@ -44,6 +47,10 @@ def write_report(
         Measured runs that were kept out of the fit, to check the forecast with.
     figures : path, optional
         A folder that the figures are also written to, as SVG and PNG.
+    others : mapping of PosteriorData, optional
+        Fits to stand beside this one: of other laws, or with and without some runs; by the name to print.
+    weights : mapping of float, optional
+        Of this fit, by its model's name, and of the others: their average comes along.
 
     Returns
     -------
@@ -62,7 +69,7 @@ def write_report(
         raise ReportError(
             f"{path} is a folder; give the name of a file in it, such as {path / 'report.html'}"
         )
-    subject = Subject(posterior, decision, holdout)
+    subject = Subject(posterior, decision, holdout, dict(others or {}), weights)
     drawn = plates(subject, png=figures is not None)
     contents = {path: render(subject, drawn).encode()}
     if figures is not None:
@@ -121,6 +128,8 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "folds": tables.folds(posterior.provenance.get("folds", [])),
         "budgets": tables.budgets(subject),
         "budgets_note": sentences.budgets_note(subject.dearest),
+        "beside": tables.beside(subject),
+        "beside_note": sentences.beside(subject),
         "no_frontier": sentences.no_frontier(),
         "isoflop": sentences.isoflop(subject.isoflop),
         "isoflop_table": None if isinstance(subject.isoflop, str) else tables.isoflop(subject.isoflop),

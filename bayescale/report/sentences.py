@@ -13,6 +13,7 @@ from bayescale.inference import Health
 from bayescale.models import Model
 from bayescale.models.design import Design
 from bayescale.numerals import count, interval, percent, scientific, shortest, significant, times
+from bayescale.posterior import PosteriorData
 from bayescale.report.diagnosis import SENSITIVE, Diagnosis
 from bayescale.report.frontier import Frontier
 from bayescale.report.subject import Subject
@@ -405,6 +406,30 @@ def budgets_note(dearest: float) -> str:
         "forecasts of these runs were checked, beyond, up to three times as far, and far, where nothing vouches for "
         "them."
     )
+
+
+def beside(subject: Subject) -> str:
+    """Return what stands beside each other, and which fits are not to be believed."""
+    every = {subject.posterior.model.name: subject.posterior, **subject.others}
+    said = [f"{name}: {law_and_runs(one)}" for name, one in every.items()]
+    failed = [name for name, one in every.items() if one.health().verdict == "FAIL"]
+    warning = f" {' and '.join(failed)} FAILED the health gate: not to be used." if failed else ""
+    average = (
+        " The average weighs each by how well it forecast runs that it had not seen."
+        if subject.weights
+        else ""
+    )
+    return (
+        "Medians with 90 % intervals of the loss that a run would measure, at the compute-optimal runs of the fit that "
+        f"this page is about. {'; '.join(said)}.{average}{warning}"
+    )
+
+
+def law_and_runs(posterior: PosteriorData) -> str:
+    """Return what a fit is of, in words."""
+    rows = len(posterior.runs)
+    dearest = scientific(posterior.dearest, 2)
+    return f"the law {posterior.model.law} on {rows} rows up to {dearest} FLOPs"
 
 
 def _hidden(subject: Subject) -> str:

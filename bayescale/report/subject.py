@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -30,11 +31,17 @@ class Subject:
     posterior : PosteriorData
     decision : Decision or None
     holdout : DataFrame or None
+    others : mapping of PosteriorData
+        Fits that stand beside this one, by the name to print.
+    weights : mapping of float, optional
+        Of this fit, by its model's name, and of the others: their average comes along.
     """
 
     posterior: PosteriorData
     decision: Decision | None = None
     holdout: pd.DataFrame | None = None
+    others: Mapping[str, PosteriorData] = field(default_factory=dict)
+    weights: Mapping[str, float] | None = None
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -48,6 +55,14 @@ class Subject:
     @cached_property
     def flops_per_param_token(self) -> float:
         return self.posterior.flops_per_param_token
+
+    @cached_property
+    def round_budgets(self) -> list[float]:
+        """Powers of ten from the dearest run to beyond the data, four at most."""
+        first = int(np.floor(np.log10(self.dearest)))
+        last = max(first + 1, int(np.floor(np.log10(self.budgets[-1]))))
+        steps = [10.0**e for e in range(first, last + 1)]
+        return steps[:1] + steps[-3:] if len(steps) > 4 else steps
 
     @cached_property
     def run_flops(self) -> np.ndarray:

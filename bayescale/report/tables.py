@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.decide import IsoFlopCheck, Verdict
+from bayescale.forecast.beside import AVERAGE
+from bayescale.forecast.beside import beside as fits_beside
 from bayescale.forecast.reach import short
 from bayescale.models import Model
 from bayescale.models.spec import LINKS
@@ -132,10 +134,7 @@ def first_runs(verdict: Verdict) -> Table:
 
 def budgets(subject: Subject) -> Table | None:
     """Return the compute-optimal run of each shown group at round budgets; None where the law has none."""
-    first = int(np.floor(np.log10(subject.dearest)))
-    last = max(first + 1, int(np.floor(np.log10(subject.budgets[-1]))))
-    steps = [10.0**e for e in range(first, last + 1)]
-    steps = steps[:1] + steps[-3:] if len(steps) > 4 else steps
+    steps = subject.round_budgets
     found = frontier(subject.posterior, subject.groups(subject.shown), steps)
     if not found:
         return None
@@ -152,6 +151,43 @@ def budgets(subject: Subject) -> Table | None:
             rows.append((*row, _three(one.loss[:, at], 4), far[at]))
     optimal = ("N*", "D*", "D* / N*") if found[0].params is not None else ()
     return Table(("group", "FLOPs", *optimal, "expected loss", "how far"), rows, text=1)
+
+
+def beside(subject: Subject) -> Table | None:
+    """Return what every fit says of the compute-optimal runs beyond the data; None where there is one fit."""
+    posterior, budgets = subject.posterior, subject.round_budgets[1:]
+    if not subject.others:
+        return None
+    plans = []
+    for i, one in zip(
+        subject.shown, frontier(posterior, subject.groups(subject.shown), budgets) or [], strict=False
+    ):
+        if one.params is not None and one.tokens is not None:
+            point = pd.DataFrame(
+                {
+                    "params": np.median(one.params, axis=0),
+                    "tokens": np.median(one.tokens, axis=0),
+                    "flops": budgets,
+                }
+            )
+            plans.append(point.assign(**subject.groups([i]).iloc[0].to_dict(), name=subject.cells[i]))
+    if not plans:
+        return None
+    points = pd.concat(plans, ignore_index=True)
+    found = fits_beside({posterior.model.name: posterior, **subject.others}, points, subject.weights)
+    rows = []
+    for place, point in points.iterrows():
+        for row in found[found["point"] == place].to_dict("records"):
+            said = f"{significant(row['q0.5'], 4)} [{interval(row['q0.05'], row['q0.95'], 4)}]"
+            share = "" if subject.weights is None or row["fit"] == AVERAGE else f"{row['weight']:.2f}"
+            run = (
+                str(point["name"]),
+                scientific(point["flops"]),
+                count(point["params"]),
+                count(point["tokens"]),
+            )
+            rows.append((*run, str(row["fit"]), share, said))
+    return Table(("group", "FLOPs", "N", "D", "fit", "weight", "loss of such a run"), rows, text=1)
 
 
 def isoflop(check: IsoFlopCheck) -> Table:
