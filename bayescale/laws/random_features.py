@@ -272,6 +272,19 @@ def parts(
     return Parts(*((weight * (y - y[0].real)).sum().real for y in (risk, *both)))
 
 
+def by_mode(
+    spectrum: Modes, d: Array, gamma: Array, batch: Array, r: Array, accuracy: Accuracy = FINE
+) -> Array:
+    """What each mode would have left after r steps of a unit of the target's energy, t b^2 = 1, shape (nodes,).
+
+    The risk is linear in the target's energies, P(r) = sum_j left_j t_j b_j^2, and what is left depends on the data
+    alone: one contour serves every target.
+    """
+    return jax.grad(
+        lambda energy: parts(spectrum._replace(target=energy), d, gamma, batch, r, accuracy).risk
+    )(spectrum.target)
+
+
 CIRCLE, SHRINK = 64, 0.4
 """Points of the circle for small r, and minus the log of its radius: aliasing leaves e^-25."""
 EARLY = 16
