@@ -52,8 +52,6 @@ class Accuracy(NamedTuple):
 
 FINE = Accuracy()
 """For curves: relative errors of some 1e-8."""
-COARSE = Accuracy(exact=8, panels=6, points=6, contour=10, newton=3)
-"""For a law that is fitted, evaluated a hundred thousand times: relative errors of some 1e-5."""
 
 BEYOND = 30.0
 """With v infinite the quadrature ends at so many times d; the rest is a short series."""
