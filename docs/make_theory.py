@@ -171,10 +171,10 @@ while the floor F_0 of random features falls with min(a − 1, b), which a test 
 INFERENCE = """
 `bayescale theory runs --alpha .7 --beta 1.2 --out runs.csv` writes a runs table (params = d, tokens = samples,
 flops = r d B, loss = risk; with `--seeds`, SGD's own noise), and `bayescale fit runs.csv --model plrf` infers α
-and β from it by way of the deterministic equivalent. `phase_probabilities(posterior.draws("alpha"),
-posterior.draws("beta"))` is then the probability of each phase. [The study](theory-coverage.md) counts, phase
-by phase, how often this law and laws of the wrong form cover the exact exponents of the window and of the
-decade beyond (`python benchmarks/theory.py`).
+and β from it by way of the deterministic equivalent, tabulated over the parameters once for each run.
+`phase_probabilities(posterior.draws("alpha"), posterior.draws("beta"))` is then the probability of each phase.
+[The study](theory-coverage.md) counts, phase by phase, how often this law and laws of the wrong form cover the
+exact exponents of the window and of the decade beyond (`python benchmarks/theory.py`).
 """
 
 

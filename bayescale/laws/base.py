@@ -225,6 +225,9 @@ class Law:
         Parameters that the others follow along the posterior's ridges, and along curves: a floor that trades against
         exponents, the way terms combine. The sampler straightens those ridges; the posterior is the same whatever
         they are. Absent: all parameters without a centring, amplitudes following.
+    prepare : callable, optional
+        ``inputs -> more inputs``: what depends on a set of runs alone and is worth making once for a fit of them, such
+        as tables over the parameters. `loss` finds it among its inputs, and says the same without, more slowly.
     """
 
     name: str
@@ -240,6 +243,7 @@ class Law:
     optimum: Optimum | None = None
     may_be_zero: frozenset[str] = frozenset()
     leading: frozenset[str] | None = None
+    prepare: Callable[[Values], Values] | None = None
 
     def __post_init__(self) -> None:
         names = self.parameter_names
@@ -261,6 +265,10 @@ class Law:
         if self.leading is not None:
             return self.leading
         return frozenset(p.name for p in self.parameters if p.centring is None)
+
+    def prepared(self, inputs: Values) -> dict[str, Any]:
+        """The inputs of a set of runs, and what the law makes of them once."""
+        return {**inputs, **(self.prepare(inputs) if self.prepare is not None else {})}
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -52,8 +52,6 @@ class Accuracy(NamedTuple):
 
 FINE = Accuracy()
 """For curves: relative errors of some 1e-8."""
-COARSE = Accuracy(exact=8, panels=6, points=6, contour=10, newton=3)
-"""For a law that is fitted, evaluated a hundred thousand times: relative errors of some 1e-5."""
 
 BEYOND = 30.0
 """With v infinite the quadrature ends at so many times d; the rest is a short series."""
@@ -270,6 +268,19 @@ def parts(
     risk = both.forcing * _inverse(1 - (1 + _expm1(-p)) * both.kernel)
     # A constant has no part in any r > 0: without it there is less to cancel where the risk falls fast.
     return Parts(*((weight * (y - y[0].real)).sum().real for y in (risk, *both)))
+
+
+def by_mode(
+    spectrum: Modes, d: Array, gamma: Array, batch: Array, r: Array, accuracy: Accuracy = FINE
+) -> Array:
+    """What each mode would have left after r steps of a unit of the target's energy, t b^2 = 1, shape (nodes,).
+
+    The risk is linear in the target's energies, P(r) = sum_j left_j t_j b_j^2, and what is left depends on the data
+    alone: one contour serves every target.
+    """
+    return jax.grad(
+        lambda energy: parts(spectrum._replace(target=energy), d, gamma, batch, r, accuracy).risk
+    )(spectrum.target)
 
 
 CIRCLE, SHRINK = 64, 0.4

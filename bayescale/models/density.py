@@ -141,7 +141,7 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
     spreads = [model.spread_prior(e.parameter, e.factor).normal("positive") for e in design.effects]
     spreads += [getattr(model.misfit, m.axis).normal("positive") for m in design.misfit]
     return {
-        "inputs": {name: jnp.asarray(x) for name, x in design.inputs.items()},
+        "inputs": {name: jnp.asarray(x) for name, x in law.prepared(design.inputs).items()},
         "log_loss": jnp.asarray(np.log(design.loss)),
         "relative_se": jnp.asarray(design.loss_se / design.loss),
         "decades": jnp.asarray(design.decades),
