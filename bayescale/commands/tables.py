@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -14,12 +15,19 @@ from bayescale.commands.options import (
     RunsFile,
     Where,
 )
+from bayescale.errors import UserError
 
 
 def check(
     runs: RunsFile,
     model: ModelName = DEFAULT_MODEL,
     where: Where = None,
+    holdout: Annotated[
+        Path | None,
+        typer.Option(
+            "--holdout", help="Of a posterior: runs that it has not seen, in place of the fitted ones."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What is wrong or odd in a table (or what a posterior finds odd), row by row, all of it at once.
@@ -27,11 +35,14 @@ def check(
     With what the runs cannot tell about the model's parameters, whatever their losses. Ends with status 2 where
     something keeps the table from being fitted.
 
-    Of a posterior (FIT.nc), the fitted runs that it finds odd, each with its probability.
+    Of a posterior (FIT.nc), the fitted runs that it finds odd, each with its probability; with --holdout those among
+    runs that it has not seen (--where selects them).
     """
     if runs.suffix == ".nc":
-        _odd(runs, as_json)
+        _odd(runs, holdout, where, as_json)
         return
+    if holdout is not None:
+        raise UserError("--holdout goes with a posterior: bayescale check FIT.nc --holdout RUNS")
     from dataclasses import asdict
 
     from bayescale.models import Model
@@ -54,19 +65,17 @@ def check(
         raise typer.Exit(2)
 
 
-def _odd(path: Path, as_json: bool) -> None:
-    from bayescale.commands.fits import load_fit
-    from bayescale.forecast.odd import odd_runs
+def _odd(path: Path, holdout: Path | None, where: str | None, as_json: bool) -> None:
+    from bayescale.commands.fits import load_fit, unseen
+    from bayescale.forecast.odd import odd_line, odd_runs
 
     posterior = load_fit(path)
-    found = odd_runs(posterior)
+    table = unseen(posterior, holdout, where)
+    found = odd_runs(posterior, table)
     if as_json:
         say_json(found.to_dict("records"))
         return
     for row in found.to_dict("records"):
-        who = f"run {row['run_id']}" if "run_id" in row else f"row {row['row']}"
-        say(
-            f"odd: {who}: loss {row['loss']:.4g}, expected {row['expected']:.4g} ({100 * row['off']:+.1f} %, "
-            f"{row['scales']:+.1f} scales of the noise), P(odd) {row['p_odd']:.2f}"
-        )
-    say(f"{path.name}: {len(found)} of {len(posterior.runs)} runs odd")
+        say(f"odd: {odd_line(row)}")
+    name, rows = (path, posterior.runs) if holdout is None or table is None else (holdout, table)
+    say(f"{name.name}: {len(found)} of {len(rows)} runs odd")

@@ -13,6 +13,7 @@ import pandas as pd
 from bayescale.forecast.backtest_folds import BacktestError as BacktestError
 from bayescale.forecast.backtest_folds import TestFold, check_fold, compute_of
 from bayescale.forecast.baselines import USUAL, baselines
+from bayescale.forecast.odd import odd_line, odd_runs
 from bayescale.forecast.scores import BINS, COVERED, GRID, predicted_quantiles, score
 from bayescale.forecast.stacking import STACKED, stacked, weights_of
 from bayescale.models import Model
@@ -52,6 +53,9 @@ class Backtest:
     weights : dict of float
         Stacking weights of the models, by all their forecasts (`bayescale.forecast.stacking`); empty with fewer than
         two whose every fit passed. The method ``stacked`` has each fold forecast by the weights of the folds before it.
+    odd : DataFrame
+        Held-out runs that a model finds odd (`bayescale.forecast.odd.odd_runs`), with ``model`` and ``fold``: either
+        they are, or the forecast failed there.
     """
 
     scores: pd.DataFrame
@@ -61,6 +65,7 @@ class Backtest:
     forecasts: pd.DataFrame
     notes: tuple[str, ...]
     weights: dict[str, float]
+    odd: pd.DataFrame
 
     @property
     def passed(self) -> bool:
@@ -89,6 +94,12 @@ class Backtest:
         if self.weights:
             shares = ", ".join(f"{name} {weight:.2f}" for name, weight in self.weights.items())
             lines += ["", f"stacking weights by these forecasts: {shares}"]
+        if len(self.odd):
+            lines += ["", "held-out runs far off their forecast"]
+            lines += [
+                f"  {row['model']}, {row['fold']}: {odd_line(row)}"
+                for row in self.odd.to_dict("records")[:SHOWN]
+            ]
         return "\n".join([*lines, *(["", *(f"note: {n}" for n in self.notes)] if self.notes else [])])
 
     __repr__ = __str__
@@ -125,6 +136,7 @@ class Backtest:
             "forecasts": forecasts[columns].to_dict("records"),
             "notes": list(self.notes),
             "weights": self.weights,
+            "odd": self.odd.to_dict("records"),
         }
 
 
@@ -160,7 +172,7 @@ def backtest_folds(
     for fold in folds:
         check_fold(fold, models)
     grouping = _grouping(folds, models)
-    pieces, fits = [], []
+    pieces, fits, odd = [], [], []
     notes: list[str] = []
     for i, fold in enumerate(folds):
         where = f"{fold.name} ({i + 1} of {len(folds)})" if len(folds) > 1 else fold.name
@@ -181,6 +193,7 @@ def backtest_folds(
                 }
             )
             pieces.append(_forecasts(model.name, "model", fold, quantiles, grouping))
+            odd.append(odd_runs(posterior, fold.held).assign(model=model.name, fold=fold.name))
             say(f"{where}: {model.name}: health {health.verdict}, {fits[-1]['cpu_s']:.0f} s of CPU")
         if against:
             say(f"{where}: baselines ...")
@@ -216,6 +229,7 @@ def backtest_folds(
         forecasts,
         tuple(dict.fromkeys(notes)),
         weights,
+        pd.concat(odd, ignore_index=True) if odd else pd.DataFrame(),
     )
 
 

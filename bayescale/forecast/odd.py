@@ -7,6 +7,9 @@ would be once in sixteen thousand runs; the probability that it is, over the pos
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -64,3 +67,12 @@ def odd_runs(
     found.insert(0, "row", np.arange(1, len(table) + 1))
     listed = found[found["p_odd"] >= least]
     return listed.sort_values("p_odd", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def odd_line(row: Mapping[str, Any]) -> str:
+    """One row of `odd_runs` in words."""
+    who = f"run {row['run_id']}" if isinstance(row.get("run_id"), str) else f"row {row['row']}"
+    return (
+        f"{who}: loss {row['loss']:.4g}, expected {row['expected']:.4g} ({100 * row['off']:+.1f} %, "
+        f"{row['scales']:+.1f} scales of the noise), P(odd) {row['p_odd']:.2f}"
+    )

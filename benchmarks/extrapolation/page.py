@@ -35,6 +35,7 @@ def markdown(found: Mapping[str, tuple[Result, Result]], model: str, rolls: Mapp
         for t in targets(p, model, *found[p.name])
     ]
     lines += _table(("table", "figure", "asked", f"{model}", "met"), rows)
+    lines += _odd(problems, found)
     lines += _rolling(rolls) if rolls else []
     lines += ["## Every method\n"]
     lines += _every(problems, found)
@@ -101,6 +102,19 @@ def _main(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]
         "CPU s",
     )
     return _table(header, rows)
+
+
+def _odd(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]]) -> list[str]:
+    named = [f"- {p.name}, {line}" for p in problems for line in found[p.name][0].odd]
+    if not named:
+        return []
+    return [
+        "## Held-out runs far off their forecast\n",
+        "By more than four scales of the noise, with the probability of that over the posterior: either such a run is "
+        "odd, or the forecast failed there.\n",
+        *named,
+        "",
+    ]
 
 
 def _rolling(rolls: Mapping[str, Rolled]) -> list[str]:

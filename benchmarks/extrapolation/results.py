@@ -6,12 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bayescale as bs
 from bayescale.forecast import baselines as usual
 from bayescale.forecast.backtest import Backtest
+from bayescale.forecast.odd import odd_line
 from bayescale.forecast.scores import GRID
 from benchmarks import kept
 from benchmarks.extrapolation.problems import Problem
@@ -38,6 +39,8 @@ class Result:
     cpu_s : float
     code : str
         Hash of the code that made it.
+    odd : list of str
+        Held-out runs far off our forecast, each with its probability of being odd.
     """
 
     scores: dict[str, dict[str, Any]]
@@ -48,6 +51,7 @@ class Result:
     missed: str
     cpu_s: float
     code: str
+    odd: list[str] = field(default_factory=list)
 
     @property
     def stale(self) -> bool:
@@ -122,4 +126,5 @@ def _result(found: Backtest, cpu_s: float) -> Result:
         fit["missed"],
         cpu_s,
         code(),
+        [odd_line(row) for row in found.odd.to_dict("records")],
     )

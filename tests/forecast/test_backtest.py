@@ -125,6 +125,19 @@ def test_the_record(found: Backtest, table: pd.DataFrame) -> None:
     assert found.score("line")["skill"] == pytest.approx(skill)
     with pytest.raises(KeyError, match="no score of 'other'"):
         found.score("other")
+    assert set(found.odd["model"]) <= {"line"}
+
+
+def test_a_held_out_run_that_went_wrong_is_named(table: pd.DataFrame) -> None:
+    last = table.index[table["flops"] == table["flops"].max()][0]
+    spoiled = table.assign(
+        run_id=[f"r{i}" for i in table.index],
+        loss=table["loss"].where(table.index != last, 1.5 * table["loss"]),
+    )
+    line = bs.Model(name="line", law="guo", pooling={"beta": "1 + (1|task)"})
+    odd = bs.backtest(spoiled, [line], rolling=1, settings=QUICK, progress=lambda *_: None, baselines=False)
+    assert f"r{last}" in set(odd.odd["run_id"]) and len(odd.odd) < 4
+    assert f"line, 3e+12 FLOPs: run r{last}: loss" in str(odd)
 
 
 def test_a_failed_fit_is_marked(found: Backtest) -> None:

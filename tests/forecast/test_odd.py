@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import bayescale as bs
+from bayescale.cli import app
 from bayescale.forecast.odd import odd_runs
 from bayescale.inference import Settings
 
@@ -40,3 +44,15 @@ def test_of_measured_runs_that_were_not_fitted(spoiled: bs.Posterior) -> None:
 def test_no_loss_no_odd_runs(spoiled: bs.Posterior) -> None:
     with pytest.raises(ValueError, match="no column 'loss'"):
         odd_runs(spoiled, pd.DataFrame({"flops": [1e17]}))
+
+
+def test_the_command_names_unseen_runs(spoiled: bs.Posterior, tmp_path: Path) -> None:
+    spoiled.save(tmp_path / "fit.nc")
+    new = pd.DataFrame({"flops": [3e17, 3e17], "run_id": ["good", "bad"]})
+    expected = spoiled.predict(new, of="mean")["q0.5"].to_numpy()
+    table = str(tmp_path / "new.csv")
+    bs.write_runs(new.assign(loss=expected * [1.002, 1.1]), table)
+    done = CliRunner().invoke(app, ["check", str(tmp_path / "fit.nc"), "--holdout", table])
+    assert done.exit_code == 0, done.output
+    assert "odd: run bad: loss" in done.stdout and "new.csv: 1 of 2 runs odd" in done.stdout
+    assert CliRunner().invoke(app, ["check", table, "--holdout", table]).exit_code != 0
