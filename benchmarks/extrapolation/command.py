@@ -12,6 +12,7 @@ from benchmarks.extrapolation.figure import figure
 from benchmarks.extrapolation.page import markdown
 from benchmarks.extrapolation.problems import PROBLEMS
 from benchmarks.extrapolation.results import CACHE, baselines, ours
+from benchmarks.extrapolation.simulated import WORLDS, world
 from benchmarks.published.tables import FOLDER, ROOT, available
 
 PAGE, FIGURE = ROOT / "docs" / "extrapolation.md", ROOT / "docs" / "extrapolation.png"
@@ -37,6 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
         choices=("none", *rolling.TABLES),
         help="forecast this table's last budgets, and others by the same option; all of them where absent",
     )
+    parser.add_argument(
+        "--simulated",
+        type=int,
+        default=WORLDS,
+        help="tables that follow the law, to see what its misfit costs",
+    )
     chosen = parser.parse_args(arguments)
     if chosen.fresh:
         for name in chosen.table or ("",):
@@ -59,7 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         for name in rolling.TABLES
         if name in tables and rolling.there(name)
     }
-    page = markdown(found, model.name, rolls)
+    simulated = [world(number, model, chosen.fresh) for number in range(chosen.simulated)]
+    page = markdown(found, model.name, rolls, simulated)
     print(page)
     if chosen.figure:
         Path(chosen.figure).write_bytes(figure(found, model.name))
