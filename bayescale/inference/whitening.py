@@ -74,6 +74,7 @@ def leading(layout: Layout) -> np.ndarray:
     """Which of the linear coordinates lead (`Law.leads`), bool of shape (linear,)."""
     names = layout.law.parameter_names
     lead = [name in layout.law.leads for name in names]
+    lead += [names[parameter] in layout.law.leads for parameter in layout.coefficients]
     for parameter, free in layout.blocks:
         lead += [names[parameter] in layout.law.leads] * free
     return np.array(lead + [False] * sum(layout.misfit))
@@ -255,7 +256,7 @@ def _given(
     spreads: Array, noise: Array, layout: Layout, data: Data, whitening: Whitening
 ) -> tuple[Arrow, Array, Array]:
     """Cholesky root of the precision of theta, its mean, and how much the rows weigh, given spreads and noise."""
-    sigma = jnp.exp(data["noise"][0, 0] + data["noise"][0, 1] * noise[0])
+    sigma = natural_noise(noise, layout, data)["sigma"]
     se = data["relative_se"] ** 2
     ratio = jnp.mean(1 / (sigma**2 + se)) / jnp.mean(1 / (whitening["sigma"] ** 2 + se))
     information = whitening["information"]

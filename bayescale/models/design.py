@@ -2,7 +2,9 @@
 
 Group effects are zero-sum: the effects of a factor live in the space orthogonal to the overall mean and to every
 factor of the same parameter that is nested in it (architecture and task in architecture:task), for the levels that
-the table has. That makes the mean and the effects separately meaningful and takes the ridge between them away.
+the table has. That makes the mean and the effects separately meaningful and takes the ridge between them away. Slopes
+of groups in a covariate sum to zero likewise where the formula has a slope for all runs; where it has none they are
+drawn about zero.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import pandas as pd
 
 from bayescale.errors import UserError
 from bayescale.laws import Law
+from bayescale.models.covariates import Covariate, Scaled
 from bayescale.models.misfit import KNOTS, OWN, MisfitAxis
-from bayescale.models.spec import Model
+from bayescale.models.pooling import GroupTerm
+from bayescale.models.spec import NOISE, Model
 from bayescale.runs import conventions_of
 
 Array = np.ndarray
@@ -37,7 +41,7 @@ class DesignError(UserError):
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """The effects of one factor on one parameter.
+    """The effects of one factor on one parameter, or on its slope in a covariate.
 
     Attributes
     ----------
@@ -48,16 +52,29 @@ class Effects:
         Labels of its columns, a tuple a level.
     basis : ndarray, shape (levels, free)
         Orthonormal; effects = basis @ free coordinates.
+    covariate : Scaled, optional
+        What the effects are multiplied by.
     """
 
     parameter: str
     factor: tuple[str, ...]
     levels: tuple[tuple[str, ...], ...]
     basis: Array
+    covariate: Scaled | None = None
+
+    @property
+    def about(self) -> tuple[str, tuple[str, ...], Covariate | None]:
+        """What a model states the prior of their spread by."""
+        return self.parameter, self.factor, self.covariate.covariate if self.covariate else None
 
     @property
     def name(self) -> str:
-        return f"{self.parameter}|{':'.join(self.factor)}"
+        return f"{self.parameter}{GroupTerm(*self.about[1:]).name}"
+
+    @property
+    def zero_sum(self) -> bool:
+        """Whether they are about a mean of their own, the parameter's or its slope's."""
+        return self.free < len(self.levels)
 
     @property
     def free(self) -> int:
@@ -66,6 +83,18 @@ class Effects:
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(":".join(level) for level in self.levels)
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """The slope of a parameter in a covariate, one for all runs: on the link scale, per standard deviation."""
+
+    parameter: str
+    covariate: Scaled
+
+    @property
+    def name(self) -> str:
+        return f"{self.parameter}.{self.covariate.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +106,10 @@ class Design:
     model : Model
     cells : DataFrame
         One row per combination of grouping labels in the table, in sorted order.
-    cell, run : ndarray of int, shape (rows,)
-        Which cell a row is in, and which run it comes from.
+    places : DataFrame
+        One row per combination of grouping labels and of covariates' values: the cells, where there is no covariate.
+    cell, place, run : ndarray of int, shape (rows,)
+        Which cell and place a row is in, and which run it comes from.
     inputs : dict of ndarray, shape (rows,)
         The law's inputs.
     loss, loss_se : ndarray, shape (rows,)
@@ -89,14 +120,19 @@ class Design:
         Geometric mean of the rows' compute; NaN where it is not known.
     reference : dict of float
         Geometric mean of each input: over the runs, or with a misfit over the dearer ones.
-    effects : tuple of Effects
+    covariates : tuple of Scaled
+    coefficients : tuple of Coefficient
+    effects, noise_effects : tuple of Effects
+        On the law's parameters, and on sigma, the scale of the noise.
     notes : tuple of str
         What was dropped from the pooling, and why.
     """
 
     model: Model
     cells: pd.DataFrame
+    places: pd.DataFrame
     cell: Array
+    place: Array
     run: Array
     inputs: dict[str, Array]
     loss: Array
@@ -104,7 +140,10 @@ class Design:
     decades: Array
     typical_flops: float
     reference: dict[str, float]
+    covariates: tuple[Scaled, ...]
+    coefficients: tuple[Coefficient, ...]
     effects: tuple[Effects, ...]
+    noise_effects: tuple[Effects, ...]
     notes: tuple[str, ...]
 
     @property
@@ -152,6 +191,30 @@ class Design:
             if name in KNOTS
         )
 
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """Every cell as points name it: its labels, and where there are covariates their means over its rows."""
+        if not self.covariates:
+            return self.cells
+        first = pd.Series(self.place).groupby(self.cell)
+        typical = {
+            scaled.covariate.column: [scaled.typical(self.places.iloc[rows.to_numpy()]) for _, rows in first]
+            for scaled in self.covariates
+        }
+        return self.cells.assign(**typical)
+
+    @property
+    def every_effect(self) -> tuple[Effects, ...]:
+        """On the law's parameters, then on the noise."""
+        return (*self.effects, *self.noise_effects)
+
+    @cached_property
+    def noise_rows(self) -> Array:
+        """From the free coordinates of the noise's effects to what log sigma differs by in every row."""
+        rows = self.cells.to_dict("records")
+        found = [e.basis[[level_of(e, row) for row in rows]] for e in self.noise_effects]  # type: ignore[index]
+        return np.hstack(found)[self.cell] if found else np.zeros((len(self.cell), 0))
+
     def effects_of(self, parameter: str) -> tuple[Effects, ...]:
         return tuple(e for e in self.effects if e.parameter == parameter)
 
@@ -183,21 +246,24 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         raise DesignError(f"a fit needs at least two runs: the table has {len(runs)} after filtering")
     labels, notes = _grouping_labels(model, runs)
     cells, cell = _cells(labels)
+    covariates, said = _covariates(model, runs)
+    notes += said
+    places, place = cells, cell
+    if covariates:
+        columns = {
+            name: runs[name].to_numpy(float) for name in {s.covariate.column for s in covariates.values()}
+        }
+        places, place = _cells(labels.assign(**columns))
+    coefficients: list[Coefficient] = []
     effects: list[Effects] = []
     for parameter in law.parameter_names:
-        kept: list[Effects] = []
-        usable = (tuple(c for c in factor if c in labels) for factor in model.factors(parameter))
-        for factor in sorted(dict.fromkeys(usable), key=len):
-            if not factor:
-                continue
-            one = _effects(parameter, factor, cells, kept)
-            if one.free:
-                kept.append(one)
-            else:
-                notes.append(
-                    f"{one.name}: nothing is left to estimate beside the factors nested in it; dropped from the pooling"
-                )
-        effects += kept
+        common = [covariates[c] for c in model.formula(parameter).covariates if c in covariates]
+        coefficients += [Coefficient(parameter, scaled) for scaled in common]
+        found, said = _of_parameter(model, parameter, cells, covariates)
+        effects += found
+        notes += said
+    noisier, said = _of_parameter(model, NOISE, cells, covariates)
+    notes += said
     inputs = {name: runs[name].to_numpy(float) for name in law.inputs}
     se, said = _independent_se(runs)
     notes += said
@@ -212,7 +278,9 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
     return Design(
         model=model,
         cells=cells,
+        places=places,
         cell=cell,
+        place=place,
         run=run,
         inputs=inputs,
         loss=runs["loss"].to_numpy(float),
@@ -220,7 +288,10 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         decades=np.log10(flops / typical) if np.isfinite(typical) else np.zeros(len(runs)),
         typical_flops=typical,
         reference={name: _typical(x[central]) for name, x in inputs.items()},
+        covariates=tuple(covariates.values()),
+        coefficients=tuple(coefficients),
         effects=tuple(effects),
+        noise_effects=tuple(noisier),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -312,9 +383,76 @@ def _cells(labels: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
     return cells, grouped.ngroup().to_numpy()
 
 
-def _effects(parameter: str, factor: tuple[str, ...], cells: pd.DataFrame, kept: list[Effects]) -> Effects:
+def _covariates(model: Model, runs: pd.DataFrame) -> tuple[dict[Covariate, Scaled], list[str]]:
+    """The usable covariates with where the rows have them, and a note for each, used or not."""
+    found: dict[Covariate, Scaled] = {}
+    notes = []
+    for covariate in model.covariates:
+        column = covariate.column
+        if column in RESERVED:
+            raise DesignError(
+                f"column {column!r} cannot be a covariate: predictions add a column of that name; rename it"
+            )
+        if column not in runs or runs[column].isna().all():
+            notes.append(f"no column {column!r} in the table: it drops out of the formulas")
+            continue
+        values = covariate.values(runs)
+        bad = np.flatnonzero(np.isnan(values))
+        if len(bad):
+            raise DesignError(
+                f"row {bad[0] + 1}, column {column}: {str(runs[column].iloc[bad[0]])[:40]!r} is not {covariate.must}, "
+                f"as the covariate {covariate.name} has to be; fill it in, or leave these rows out with --where"
+            )
+        if np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max())):
+            notes.append(f"column {column!r} has the one value {values[0]:g}: it drops out of the formulas")
+            continue
+        found[covariate] = Scaled.of(covariate, values)
+        notes.append(f"the covariate {covariate.name} is {found[covariate]}")
+    return found, notes
+
+
+def _of_parameter(
+    model: Model, parameter: str, cells: pd.DataFrame, covariates: Mapping[Covariate, Scaled]
+) -> tuple[list[Effects], list[str]]:
+    """The effects on a parameter and then on its slopes, those of fewer columns first; and what was dropped."""
+    formula, effects, notes = model.formula(parameter), [], []
+    for covariate in (None, *formula.every_covariate):
+        if covariate is not None and covariate not in covariates:
+            continue
+        kept: list[Effects] = []
+        usable = (
+            tuple(c for c in group.factor if c in cells)
+            for group in formula.groups
+            if group.covariate == covariate
+        )
+        common = covariate is None or covariate in formula.covariates
+        for factor in sorted(dict.fromkeys(usable), key=len):
+            if not factor:
+                continue
+            one = _effects(
+                parameter, factor, cells, kept, covariates[covariate] if covariate else None, common
+            )
+            if one.free:
+                kept.append(one)
+            else:
+                notes.append(
+                    f"{one.name}: nothing is left to estimate beside the factors nested in it; dropped from the pooling"
+                )
+        effects += kept
+    return effects, notes
+
+
+def _effects(
+    parameter: str,
+    factor: tuple[str, ...],
+    cells: pd.DataFrame,
+    kept: list[Effects],
+    covariate: Scaled | None,
+    common: bool,
+) -> Effects:
+    """Effects that are orthogonal to those of factors nested in theirs, and to what is `common` to all groups."""
     levels = tuple(sorted({tuple(row) for row in cells[list(factor)].itertuples(index=False, name=None)}))
-    constraints = [np.ones((len(levels), 1))]
+    constraints = [np.ones((len(levels), 1))] if common else [np.zeros((len(levels), 1))]
     for lower in kept:
         if set(lower.factor) < set(factor):
             where = [factor.index(column) for column in lower.factor]
@@ -322,13 +460,13 @@ def _effects(parameter: str, factor: tuple[str, ...], cells: pd.DataFrame, kept:
             constraints.append(
                 np.array([[parent == level for level in lower.levels] for parent in parents], float)
             )
-    return Effects(parameter, factor, levels, _orthogonal_complement(np.hstack(constraints)))
+    return Effects(parameter, factor, levels, _orthogonal_complement(np.hstack(constraints)), covariate)
 
 
 def _orthogonal_complement(columns: Array) -> Array:
     """An orthonormal basis of what is orthogonal to the given columns."""
     left, singular, _ = np.linalg.svd(columns, full_matrices=True)
-    rank = int((singular > 1e-9 * singular[0]).sum())
+    rank = int((singular > 1e-9 * max(singular[0], 1e-9)).sum())
     basis = left[:, rank:]
     # A fixed sign makes the basis, and so the draws of a seed, the same on every machine.
     signs = np.sign(basis[np.abs(basis).argmax(axis=0), range(basis.shape[1])]) if basis.size else 1.0

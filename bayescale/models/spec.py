@@ -14,7 +14,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from bayescale.bundled import bundled
 from bayescale.errors import UserError
 from bayescale.laws import Law, Range, law, law_from_expression, laws
-from bayescale.models.pooling import factors
+from bayescale.models.covariates import Covariate
+from bayescale.models.pooling import Formula, parse
+
+NOISE = "sigma"
+"""What the scale of the noise is called among the parameters that have a formula."""
+
+NOISIER = Range(0.1, 1.0)
+"""Default spread of the noise between groups, of log sigma: from a tenth more or less to three times."""
+
+OF_THE_LAW = ("params", "tokens", "flops", "loss", "loss_se")
+"""Columns whose part in the loss is a law's business: no covariate of its parameters."""
 
 
 class ModelError(UserError):
@@ -134,11 +144,13 @@ class Model(BaseModel):
     inputs : tuple of str
         Of an expression: columns that it takes beside those that are known.
     pooling : dict
-        A formula for each parameter; a parameter without one is pooled completely.
+        A formula for each parameter, and of group effects for ``sigma``; what has none is the same for all runs.
     priors : dict
-        A range for the population mean of a parameter; the law's default where absent.
+        A range for the population mean of a parameter, the law's default where absent; and as ``parameter.covariate``
+        for its coefficient, on the link scale per standard deviation of the covariate among the runs.
     spread : dict
-        A range for the standard deviation between groups, by parameter or ``parameter|factor``.
+        A range for the standard deviation between groups, by parameter or ``parameter|factor``; of their slopes, by
+        ``parameter.covariate`` or ``parameter.covariate|factor``.
     noise : Noise
     misfit : Misfit, optional
         Without one, the law is exact inside the runs.
@@ -172,17 +184,48 @@ class Model(BaseModel):
         names = definition.parameter_names
         for section, keys in (("pooling", self.pooling), ("priors", self.priors), ("spread", self.spread)):
             for key in keys:
-                parameter = key.split("|")[0]
-                if parameter not in names or ("|" in key and section != "spread"):
+                parameter, _, slope = key.split("|")[0].partition(".")
+                if (
+                    section != "priors"
+                    and key.split("|")[0] == NOISE
+                    and ("|" not in key or section == "spread")
+                ):
+                    continue
+                if (
+                    parameter not in names
+                    or ("|" in key and section != "spread")
+                    or (slope and section == "pooling")
+                ):
                     near = difflib.get_close_matches(parameter, names, n=1)
                     hint = f" (did you mean {near[0]!r}?)" if near else ""
                     raise ValueError(
                         f"[{section}] names {key!r}{hint}; the law {self.law} has the parameters {', '.join(names)}"
                     )
+                known = [c.name for c in self.formula(parameter).every_covariate]
+                if slope and slope not in known:
+                    raise ValueError(
+                        f"[{section}] names {key!r}, but the formula of {parameter} has "
+                        f"{'the covariates ' + ', '.join(known) if known else 'no covariate'}"
+                    )
+        for covariate in self.covariates:
+            if covariate.column in {*OF_THE_LAW, *definition.inputs}:
+                raise ValueError(
+                    f"[pooling] {covariate.name} cannot be a covariate: how loss depends on {covariate.column} is what "
+                    f"the law says; choose a law that says it otherwise ({covariate.column} may group, as (1|...))"
+                )
+        if self.formula(NOISE).every_covariate:
+            raise ValueError(
+                f"[pooling] {NOISE} = {self.pooling[NOISE]!r}: the noise differs by group and with compute "
+                "(sigma_decade), and with nothing else; write group effects alone, such as 1 + (1|task)"
+            )
+        for group in self.formula(NOISE).groups:
+            self.spread_prior(NOISE, group.factor).normal("positive")
         for parameter in names:
             self.prior(parameter).normal(definition.parameter(parameter).support)
-            for factor in self.factors(parameter):
-                self.spread_prior(parameter, factor).normal("positive")
+            for covariate in self.formula(parameter).covariates:
+                self.coefficient_prior(parameter, covariate).normal("real")
+            for group in self.formula(parameter).groups:
+                self.spread_prior(parameter, group.factor, group.covariate).normal("positive")
         return self
 
     @property
@@ -194,28 +237,51 @@ class Model(BaseModel):
             )
         return law(self.law)
 
-    def factors(self, parameter: str) -> tuple[tuple[str, ...], ...]:
-        """Grouping factors of a parameter, each a tuple of columns."""
-        return factors(self.pooling.get(parameter, "1"))
+    def formula(self, parameter: str) -> Formula:
+        """What a parameter depends on; complete pooling where the model does not say."""
+        return parse(self.pooling.get(parameter, "1"))
 
     @property
     def grouping_columns(self) -> tuple[str, ...]:
         """Every column that some parameter is pooled over, in order of first mention."""
+        groups = (g for p in (*self.definition.parameter_names, NOISE) for g in self.formula(p).groups)
+        return tuple(dict.fromkeys(column for group in groups for column in group.factor))
+
+    @property
+    def covariates(self) -> tuple[Covariate, ...]:
+        """Every covariate of some parameter, in order of first mention."""
         return tuple(
-            dict.fromkeys(
-                c for p in self.definition.parameter_names for factor in self.factors(p) for c in factor
-            )
+            dict.fromkeys(c for p in self.definition.parameter_names for c in self.formula(p).every_covariate)
         )
 
     def prior(self, parameter: str) -> Range:
         """Prior of a parameter's population mean."""
         return self.priors.get(parameter, self.definition.parameter(parameter).prior)
 
-    def spread_prior(self, parameter: str, factor: tuple[str, ...]) -> Range:
-        """Prior of the standard deviation between the groups of a factor, on the link scale."""
-        for key in (f"{parameter}|{':'.join(factor)}", parameter):
+    def coefficient_prior(self, parameter: str, covariate: Covariate) -> Range:
+        """Prior of a coefficient, on the link scale per standard deviation of the covariate among the runs.
+
+        Where the model does not say, about zero, and as far as the groups of the parameter may differ.
+        """
+        far = self._spread((parameter,), parameter).high
+        return self.priors.get(f"{parameter}.{covariate.name}", Range(-far, far))
+
+    def spread_prior(
+        self, parameter: str, factor: tuple[str, ...], covariate: Covariate | None = None
+    ) -> Range:
+        """Prior of the standard deviation between the groups of a factor, on the link scale.
+
+        Of slopes, per standard deviation of the covariate.
+        """
+        of = parameter if covariate is None else f"{parameter}.{covariate.name}"
+        return self._spread((f"{of}|{':'.join(factor)}", of, parameter), parameter)
+
+    def _spread(self, keys: tuple[str, ...], parameter: str) -> Range:
+        for key in keys:
             if key in self.spread:
                 return self.spread[key]
+        if parameter == NOISE:
+            return NOISIER
         return self.definition.parameter(parameter).spread
 
     @classmethod
@@ -269,6 +335,7 @@ class Model(BaseModel):
             "  pooling",
         ]
         lines += [f"    {p} ~ {self.pooling.get(p, '1')}" for p in definition.parameter_names]
+        lines += [f"    {NOISE} ~ {self.pooling[NOISE]}"] if NOISE in self.pooling else []
         lines += ["", "  priors: 90 % ranges, in natural units"]
         rows = []
         for p in definition.parameters:
@@ -279,16 +346,30 @@ class Model(BaseModel):
             )
             rows.append((p.name, self.prior(p.name).interval(p.support, 0.9), what))
         for p in definition.parameters:
-            for factor in self.factors(p.name):
-                name = ":".join(factor)
-                interval = self.spread_prior(p.name, factor).interval("positive", 0.9)
-                scale = (
-                    "standard deviation"
-                    if p.support == "real"
-                    else f"standard deviation of {LINKS[p.support]} {p.name}"
+            scaled = f"{LINKS[p.support]} {p.name}".strip()
+            for covariate in self.formula(p.name).covariates:
+                prior = self.coefficient_prior(p.name, covariate).interval("real", 0.9)
+                what = f"change of {scaled} per standard deviation of {covariate.name} among the runs"
+                rows.append((f"{p.name}.{covariate.name}", prior, what))
+            for group in self.formula(p.name).groups:
+                of = f"the slope of {scaled} in {group.covariate.name}" if group.covariate else scaled
+                between = ":".join(group.factor)
+                rows.append(
+                    (
+                        f"{p.name}{group.name}_sd",
+                        self.spread_prior(p.name, group.factor, group.covariate).interval("positive", 0.9),
+                        f"standard deviation{f' of {of}' if of != p.name else ''} between levels of {between}",
+                    )
                 )
-                rows.append((f"{p.name}|{name}_sd", interval, f"{scale} between levels of {name}"))
         rows.append(("sigma", self.noise.sigma.interval("positive", 0.9), "scale of the noise of log loss"))
+        rows += [
+            (
+                f"{NOISE}{group.name}_sd",
+                self.spread_prior(NOISE, group.factor).interval("positive", 0.9),
+                f"standard deviation of log {NOISE} between levels of {':'.join(group.factor)}",
+            )
+            for group in self.formula(NOISE).groups
+        ]
         rows.append(
             ("nu", self.noise.nu.interval("positive", 0.9), "degrees of freedom of the Student-t noise")
         )
