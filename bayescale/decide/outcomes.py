@@ -16,7 +16,7 @@ import pandas as pd
 
 from bayescale.decide.decision import Action, Decision, DecisionError, Effect, Run
 from bayescale.forecast import loss_draws
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 from bayescale.posterior import PosteriorData
 
 REPEATS = 16

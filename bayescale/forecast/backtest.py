@@ -15,7 +15,7 @@ from bayescale.forecast.backtest_folds import TestFold, check_fold, compute_of
 from bayescale.forecast.baselines import USUAL, baselines
 from bayescale.forecast.scores import BINS, COVERED, GRID, predicted_quantiles, score
 from bayescale.models import Model
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 from bayescale.posterior import PosteriorData
 
 Fit = Callable[[pd.DataFrame, Model], PosteriorData]

@@ -23,6 +23,7 @@ from bayescale.inference.drift import COMMON
 from bayescale.laws import Law
 from bayescale.models.density import (
     coefficient_normals,
+    correlation_roots,
     data_of,
     layout_of,
     noise_effects,
@@ -30,7 +31,8 @@ from bayescale.models.density import (
     split,
     unlink,
 )
-from bayescale.models.design import Effects, label_text, level_of
+from bayescale.models.effects import Effects, level_of
+from bayescale.models.labels import label_text
 from bayescale.models.misfit import MisfitAxis
 from bayescale.models.spec import NOISE
 from bayescale.posterior import PosteriorData
@@ -279,7 +281,21 @@ class Predictor:
         # The observed levels' mean is itself uncertain about the population's: hence the factor beside tau.
         about = np.sqrt(1 + 1 / len(effects.levels)) if effects.zero_sum else 1.0
         tau = self._posterior.draws(f"{effects.name}_sd") * about
-        return tau * self._rng("new", effects.name, who).normal(size=len(tau))
+        own = self._rng("new", effects.name, who).normal(size=len(tau))
+        design = self._posterior.design
+        for bundle, root in zip(design.bundles, self._roots, strict=True):
+            members = [design.effects[i].name for i in bundle.members]
+            if effects.name in members:
+                each = [self._rng("new", name, who).normal(size=len(tau)) for name in members]
+                own = np.einsum("dj,jd->d", root[:, members.index(effects.name)], np.stack(each))
+        return np.asarray(tau * own)
+
+    @cached_property
+    def _roots(self) -> list[np.ndarray]:
+        """Roots of the correlations of every bundle of effects, shape (draws, members, members)."""
+        correlations = split(self._posterior.z, self._layout).correlations
+        roots = correlation_roots(correlations, self._layout, data_of(self._posterior.design))
+        return [np.asarray(root) for root in roots]
 
     def _rng(self, *what: str) -> np.random.Generator:
         digest = hashlib.sha256("\0".join(what).encode()).digest()

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bayescale.forecast.expected import expected_loss
 from bayescale.forecast.noise import noise_scale
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 from bayescale.posterior import PosteriorData
 
 

@@ -16,6 +16,7 @@ from bayescale.models.density import (
     cell_parameters,
     coefficient_normals,
     common_noise,
+    correlation_roots,
     data_of,
     expected_loss,
     layout_of,
@@ -44,9 +45,10 @@ class Quantities:
         For each law parameter p: `p` in every cell (at the mean of its covariates there), `p_mean` in the population,
         `p_term` the size of its term at the reference point where it is centred, for each covariate x of it the
         coefficient `p.x` (on the link scale, per standard deviation of x), and for each factor f of it `p|f` (effects
-        on the link scale) and `p|f_sd`, of slopes `p.x|f` and `p.x|f_sd`; then the size of the misfit along each axis,
-        and the noise parameters, with `sigma|f` (on the log scale) and `sigma|f_sd` for each factor that it differs by;
-        and after a fit the drift of every axis (`bayescale.inference.drift`).
+        on the link scale) and `p|f_sd`, of slopes `p.x|f` and `p.x|f_sd`; of effects that are correlated by a tag t
+        `cor|t|f`; then the size of the misfit along each axis, and the noise parameters, with `sigma|f` (on the log
+        scale) and `sigma|f_sd` for each factor that it differs by; and after a fit the drift of every axis
+        (`bayescale.inference.drift`).
     dims : dict
         Names of the dimensions after the first two.
     coords : dict
@@ -86,6 +88,10 @@ def _evaluate(z: Any, layout: Layout, data: Data) -> Any:
             "noise": common_noise(split(z, layout).noise, layout, data),
             "noise_effects": tuple(basis @ u for basis, u in zip(data["noise_bases"], noisier, strict=True)),
             "noise_spreads": noise_spreads,
+            "correlations": tuple(
+                (root @ root.T)[np.tril_indices(len(root), -1)]
+                for root in correlation_roots(split(z, layout).correlations, layout, data)
+            ),
             "log_likelihood": log_likelihood(z, layout, data),
             "log_prior": log_prior(z, layout, data),
         }
@@ -145,6 +151,13 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
                 coords[factor] = list(effects.labels)
     for i, misfit in enumerate(design.misfit):
         posterior[f"misfit_{misfit.axis}"] = flat["spreads"][:, len(design.effects) + i]
+    for i, bundle in enumerate(design.bundles):
+        members = [design.effects[j].name.split("|")[0] for j in bundle.members]
+        posterior[f"cor{bundle.tag}"], dims[f"cor{bundle.tag}"] = (
+            flat["correlations"][i],
+            [f"pair{bundle.tag}"],
+        )
+        coords[f"pair{bundle.tag}"] = [f"{members[b]}, {members[a]}" for a, b in bundle.pairs]
     posterior |= flat["noise"]
     for i, effects in enumerate(design.noise_effects):
         factor = ":".join(effects.factor)
@@ -160,6 +173,8 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
     owner = {f"effects{i}": name for i, (name, _) in enumerate(groups)}
     owner |= {f"noise effects{i}": e.name for i, e in enumerate(design.noise_effects)}
     owner |= {f"noise spread{i}": f"{e.name}_sd" for i, e in enumerate(design.noise_effects)}
+    for i, bundle in enumerate(design.bundles):
+        owner |= {f"correlation{i}": f"cor{bundle.tag}", f"correlated{i}": f"effects{bundle.tag}"}
     owner |= {f"coefficient{i}": coefficient.name for i, coefficient in enumerate(design.coefficients)}
     owner |= {f"spread{i}": spread for i, (_, spread) in enumerate(groups)}
     return Quantities(
@@ -191,4 +206,10 @@ def prior_draws(design: Design, draws: int, rng: np.random.Generator) -> np.ndar
     for i, free in enumerate(layout.groups):
         z[:, start : start + free] *= tau[:, i : i + 1]
         start += free
+    starts = layout.common + np.cumsum([0, *layout.groups])
+    roots = correlation_roots(split(z, layout).correlations, layout, data_of(design))
+    for bundle, root in zip(layout.tied, roots, strict=True):
+        at = np.stack([starts[i] + np.arange(layout.groups[i]) for i in bundle])
+        standard = z[:, at] / tau[:, np.array(bundle), None]
+        z[:, at] = np.einsum("dij,djf->dif", root, standard) * tau[:, np.array(bundle), None]
     return z

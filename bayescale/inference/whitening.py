@@ -48,6 +48,7 @@ from bayescale.models.density import (
     log_spreads,
     natural_noise,
     noise_density,
+    off_diagonal,
 )
 from bayescale.models.noise import row_scale
 
@@ -268,6 +269,13 @@ def _given(
         ratio * information.across,
         ratio * information.rest + jnp.diag(precision[local:]),
     )
+    if layout.tied:
+        # Effects are among what cells share, never in the blocks of one cell's own.
+        shared = order(layout)[local:]
+        added = off_diagonal(log_spreads(spreads, data), noise[layout.noises :], layout, data)[
+            jnp.ix_(shared, shared)
+        ]
+        matrix = matrix._replace(rest=matrix.rest + added)
     root = cholesky(matrix)
     return root, solve_transposed(root, solve(root, ratio * whitening["pull"])), ratio
 

@@ -4,8 +4,9 @@ The vector z holds, in this order: a standardised population mean for each param
 each of its covariates (standard normal a priori), the free coordinates of every factor's effects (on the link scale)
 and of the law's misfit, the standardised log of every spread (the standard deviation between a factor's groups, the
 size of the misfit along an axis), the standardised logs of the noise parameters (`noise_names`), and where the noise
-differs by group its effects in units of their spread, and the standardised logs of these spreads. In which coordinates
-it is sampled is `bayescale.inference.whitening`'s business.
+differs by group its effects in units of their spread, and the standardised logs of these spreads; and the standardised
+Fisher's z of the partial correlations of effects that are correlated (`bayescale.models.correlation`). In which
+coordinates it is sampled is `bayescale.inference.whitening`'s business.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pandas as pd
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws import Law
+from bayescale.models.correlation import log_correlated, pairs, precision_of, root_of
 from bayescale.models.design import Design
 from bayescale.models.noise import log_student_t, log_student_t_by_run, row_scale
 
@@ -45,10 +47,12 @@ class Layout:
     """Of each covariate's coefficient: index of its parameter."""
     noisy: tuple[int, ...] = ()
     """Of each factor's effects on sigma: number of free coordinates."""
+    tied: tuple[tuple[int, ...], ...] = ()
+    """Sets of blocks whose effects are correlated."""
 
     @property
     def _key(self) -> tuple[Any, ...]:
-        return self.blocks, self.misfit, self.clusters, self.noise, self.coefficients, self.noisy
+        return self.blocks, self.misfit, self.clusters, self.noise, self.coefficients, self.noisy, self.tied
 
     def __hash__(self) -> int:
         return hash((id(self.law), self._key))
@@ -73,7 +77,12 @@ class Layout:
 
     @property
     def size(self) -> int:
-        return self.linear + len(self.groups) + len(self.noise) + sum(self.noisy) + len(self.noisy)
+        return self.linear + len(self.groups) + self.noises + sum(map(pairs, self.tied))
+
+    @property
+    def noises(self) -> int:
+        """How many coordinates the noise has."""
+        return len(self.noise) + sum(self.noisy) + len(self.noisy)
 
 
 class Parts(NamedTuple):
@@ -85,6 +94,7 @@ class Parts(NamedTuple):
     misfit: tuple[Array, ...]
     spreads: Array
     noise: Array
+    correlations: Array
 
 
 def layout_of(design: Design) -> Layout:
@@ -98,6 +108,7 @@ def layout_of(design: Design) -> Layout:
         noise_names(design),
         tuple(names.index(c.parameter) for c in design.coefficients),
         tuple(e.free for e in design.noise_effects),
+        tuple(bundle.members for bundle in design.bundles),
     )
 
 
@@ -172,6 +183,9 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
                 -1, 2
             )
         ),
+        "correlation": jnp.asarray(
+            np.array([model.correlation_prior(bundle.tag) for bundle in design.bundles]).reshape(-1, 2)
+        ),
         "noise": jnp.asarray([getattr(model.noise, n).normal("positive") for n in noise_names(design)]),
     }
 
@@ -239,7 +253,43 @@ def log_density(z: Array, layout: Layout, data: Data) -> Array:
     log_tau = log_spreads(others[: len(layout.groups)], data)
     prior = -0.5 * jnp.sum(linear_precision(log_tau, layout) * theta**2) - 0.5 * jnp.sum(others**2)
     prior = prior - jnp.sum(np.array(layout.groups, float) * log_tau)
+    if layout.tied:
+        prior = prior + jnp.sum(_correlated(z, layout, data))
     return prior + jnp.sum(log_likelihood(z, layout, data))
+
+
+def _correlated(z: Array, layout: Layout, data: Data) -> Array:
+    """What correlations add to the log prior of effects, as if independent, by bundle."""
+    parts = split(z, layout)
+    log_tau = log_spreads(parts.spreads, data)
+    found = []
+    for bundle, root in zip(layout.tied, correlation_roots(parts.correlations, layout, data), strict=True):
+        standard = jnp.stack([parts.effects[i] * jnp.exp(-log_tau[i]) for i in bundle])
+        found.append(log_correlated(standard, root))
+    return jnp.stack(found)
+
+
+def correlation_roots(correlations: Array, layout: Layout, data: Data) -> list[Array]:
+    """Roots of the correlations of every bundle, shape (..., members, members), from their standardised Fisher's z."""
+    found, start = [], 0
+    for i, bundle in enumerate(layout.tied):
+        count = pairs(bundle)
+        z = data["correlation"][i, 0] + data["correlation"][i, 1] * correlations[..., start : start + count]
+        found.append(root_of(z, len(bundle)))
+        start += count
+    return found
+
+
+def off_diagonal(log_tau: Array, correlations: Array, layout: Layout, data: Data) -> Array:
+    """What correlations add to the diagonal prior precision (`linear_precision`), shape (linear, linear)."""
+    total = jnp.zeros((layout.linear, layout.linear))
+    starts = layout.common + np.cumsum([0, *layout.groups])
+    for bundle, root in zip(layout.tied, correlation_roots(correlations, layout, data), strict=True):
+        where = np.stack([starts[i] + np.arange(layout.groups[i]) for i in bundle])
+        scale = jnp.exp(-log_tau[np.array(bundle)])
+        added = (precision_of(root) - jnp.eye(len(bundle))) * scale[:, None] * scale
+        total = total.at[where[:, None, :], where[None, :, :]].add(added[:, :, None])  # noqa: PD008  JAX's
+    return total
 
 
 def linear_precision(log_tau: Array, layout: Layout) -> Array:
@@ -266,6 +316,11 @@ def log_prior(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
     for i, v in enumerate(effects):
         out[f"noise effects{i}"] = -0.5 * jnp.sum(v**2)
         out[f"noise spread{i}"] = -0.5 * spreads[i] ** 2
+    if layout.tied:
+        ends = np.cumsum([pairs(bundle) for bundle in layout.tied])[:-1]
+        for i, own in enumerate(jnp.split(parts.correlations, ends)):
+            out[f"correlation{i}"] = -0.5 * jnp.sum(own**2)
+            out[f"correlated{i}"] = _correlated(z, layout, data)[i]
     return out | {name: -0.5 * parts.noise[i] ** 2 for i, name in enumerate(layout.noise)}
 
 
@@ -377,5 +432,6 @@ def split(z: Array, layout: Layout) -> Parts:
     end = layout.linear + len(layout.groups)
     count = len(layout.blocks)
     means, slopes = z[..., : len(layout.law.parameters)], z[..., len(layout.law.parameters) : layout.common]
-    spreads, noise = z[..., layout.linear : end], z[..., end:]
-    return Parts(means, slopes, tuple(groups[:count]), tuple(groups[count:]), spreads, noise)
+    spreads, noise = z[..., layout.linear : end], z[..., end : end + layout.noises]
+    correlations = z[..., end + layout.noises :]
+    return Parts(means, slopes, tuple(groups[:count]), tuple(groups[count:]), spreads, noise, correlations)

@@ -1,18 +1,9 @@
-"""From a model and a runs table to arrays: cells, group effects, inputs, and the reference point.
-
-Group effects are zero-sum: the effects of a factor live in the space orthogonal to the overall mean and to every
-factor of the same parameter that is nested in it (architecture and task in architecture:task), for the levels that
-the table has. That makes the mean and the effects separately meaningful and takes the ridge between them away. Slopes
-of groups in a covariate sum to zero likewise where the formula has a slope for all runs; where it has none they are
-drawn about zero.
-"""
+"""From a model and a runs table to arrays: cells, group effects, inputs, and the reference point."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +11,9 @@ import pandas as pd
 from bayescale.errors import UserError
 from bayescale.laws import Law
 from bayescale.models.covariates import Covariate, Scaled
+from bayescale.models.effects import Bundle, Coefficient, Effects, effects_on, level_of
+from bayescale.models.labels import label_text
 from bayescale.models.misfit import KNOTS, OWN, MisfitAxis
-from bayescale.models.pooling import GroupTerm
 from bayescale.models.spec import NOISE, Model
 from bayescale.runs import conventions_of
 
@@ -37,64 +29,6 @@ TOP = 0.3
 
 class DesignError(UserError):
     """A table that the model cannot be fitted to; the message says why and what to do."""
-
-
-@dataclass(frozen=True, eq=False)
-class Effects:
-    """The effects of one factor on one parameter, or on its slope in a covariate.
-
-    Attributes
-    ----------
-    parameter : str
-    factor : tuple of str
-        Its columns.
-    levels : tuple of tuple of str
-        Labels of its columns, a tuple a level.
-    basis : ndarray, shape (levels, free)
-        Orthonormal; effects = basis @ free coordinates.
-    covariate : Scaled, optional
-        What the effects are multiplied by.
-    """
-
-    parameter: str
-    factor: tuple[str, ...]
-    levels: tuple[tuple[str, ...], ...]
-    basis: Array
-    covariate: Scaled | None = None
-
-    @property
-    def about(self) -> tuple[str, tuple[str, ...], Covariate | None]:
-        """What a model states the prior of their spread by."""
-        return self.parameter, self.factor, self.covariate.covariate if self.covariate else None
-
-    @property
-    def name(self) -> str:
-        return f"{self.parameter}{GroupTerm(*self.about[1:]).name}"
-
-    @property
-    def zero_sum(self) -> bool:
-        """Whether they are about a mean of their own, the parameter's or its slope's."""
-        return self.free < len(self.levels)
-
-    @property
-    def free(self) -> int:
-        return self.basis.shape[1]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(":".join(level) for level in self.levels)
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """The slope of a parameter in a covariate, one for all runs: on the link scale, per standard deviation."""
-
-    parameter: str
-    covariate: Scaled
-
-    @property
-    def name(self) -> str:
-        return f"{self.parameter}.{self.covariate.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +143,29 @@ class Design:
         return (*self.effects, *self.noise_effects)
 
     @cached_property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """Effects that are correlated, where two or more of a tag are in use.
+
+        Raises
+        ------
+        DesignError
+            Two of a tag are not about the same: factors are nested in one and not in the other.
+        """
+        found: dict[str, list[int]] = {}
+        for i, effects in enumerate(self.effects):
+            if effects.tag:
+                found.setdefault(f"|{effects.tag}|{':'.join(effects.factor)}", []).append(i)
+        for tag, members in found.items():
+            first, *others = (self.effects[i] for i in members)
+            for other in others:
+                if other.basis.shape != first.basis.shape or not np.allclose(other.basis, first.basis):
+                    raise DesignError(
+                        f"({tag}): the effects {first.name} and {other.name} are not about the same, since one formula "
+                        "has factors or a slope that the other has not; give both the same, or leave the tag out"
+                    )
+        return tuple(Bundle(tag, tuple(members)) for tag, members in found.items() if len(members) > 1)
+
+    @cached_property
     def noise_rows(self) -> Array:
         """From the free coordinates of the noise's effects to what log sigma differs by in every row."""
         rows = self.cells.to_dict("records")
@@ -259,10 +216,10 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
     for parameter in law.parameter_names:
         common = [covariates[c] for c in model.formula(parameter).covariates if c in covariates]
         coefficients += [Coefficient(parameter, scaled) for scaled in common]
-        found, said = _of_parameter(model, parameter, cells, covariates)
+        found, said = effects_on(model.formula(parameter), parameter, cells, covariates)
         effects += found
         notes += said
-    noisier, said = _of_parameter(model, NOISE, cells, covariates)
+    noisier, said = effects_on(model.formula(NOISE), NOISE, cells, covariates)
     notes += said
     inputs = {name: runs[name].to_numpy(float) for name in law.inputs}
     se, said = _independent_se(runs)
@@ -294,11 +251,6 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         noise_effects=tuple(noisier),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def label_text(value: Any) -> str:
-    """A label as text: a whole number is the same label whether a blank cell made its column floats or not."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _grouping_labels(model: Model, runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -409,71 +361,3 @@ def _covariates(model: Model, runs: pd.DataFrame) -> tuple[dict[Covariate, Scale
         found[covariate] = Scaled.of(covariate, values)
         notes.append(f"the covariate {covariate.name} is {found[covariate]}")
     return found, notes
-
-
-def _of_parameter(
-    model: Model, parameter: str, cells: pd.DataFrame, covariates: Mapping[Covariate, Scaled]
-) -> tuple[list[Effects], list[str]]:
-    """The effects on a parameter and then on its slopes, those of fewer columns first; and what was dropped."""
-    formula, effects, notes = model.formula(parameter), [], []
-    for covariate in (None, *formula.every_covariate):
-        if covariate is not None and covariate not in covariates:
-            continue
-        kept: list[Effects] = []
-        usable = (
-            tuple(c for c in group.factor if c in cells)
-            for group in formula.groups
-            if group.covariate == covariate
-        )
-        common = covariate is None or covariate in formula.covariates
-        for factor in sorted(dict.fromkeys(usable), key=len):
-            if not factor:
-                continue
-            one = _effects(
-                parameter, factor, cells, kept, covariates[covariate] if covariate else None, common
-            )
-            if one.free:
-                kept.append(one)
-            else:
-                notes.append(
-                    f"{one.name}: nothing is left to estimate beside the factors nested in it; dropped from the pooling"
-                )
-        effects += kept
-    return effects, notes
-
-
-def _effects(
-    parameter: str,
-    factor: tuple[str, ...],
-    cells: pd.DataFrame,
-    kept: list[Effects],
-    covariate: Scaled | None,
-    common: bool,
-) -> Effects:
-    """Effects that are orthogonal to those of factors nested in theirs, and to what is `common` to all groups."""
-    levels = tuple(sorted({tuple(row) for row in cells[list(factor)].itertuples(index=False, name=None)}))
-    constraints = [np.ones((len(levels), 1))] if common else [np.zeros((len(levels), 1))]
-    for lower in kept:
-        if set(lower.factor) < set(factor):
-            where = [factor.index(column) for column in lower.factor]
-            parents = [tuple(level[i] for i in where) for level in levels]
-            constraints.append(
-                np.array([[parent == level for level in lower.levels] for parent in parents], float)
-            )
-    return Effects(parameter, factor, levels, _orthogonal_complement(np.hstack(constraints)), covariate)
-
-
-def _orthogonal_complement(columns: Array) -> Array:
-    """An orthonormal basis of what is orthogonal to the given columns."""
-    left, singular, _ = np.linalg.svd(columns, full_matrices=True)
-    rank = int((singular > 1e-9 * max(singular[0], 1e-9)).sum())
-    basis = left[:, rank:]
-    # A fixed sign makes the basis, and so the draws of a seed, the same on every machine.
-    signs = np.sign(basis[np.abs(basis).argmax(axis=0), range(basis.shape[1])]) if basis.size else 1.0
-    return basis * signs
-
-
-def level_of(effects: Effects, row: Mapping[str, Any]) -> int | None:
-    """Index of the level that a row's labels name, or None where the table had no such level."""
-    wanted = tuple(label_text(row[column]) for column in effects.factor)
-    return effects.levels.index(wanted) if wanted in effects.levels else None

@@ -6,7 +6,8 @@ do is refused by name, with what to write instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,9 @@ from bayescale.models.covariates import Covariate
 EXAMPLE = "1 + log(context) + (1|architecture) + (1|architecture:task) + (log(context)|task)"
 
 LOGS = ("log", "np.log")
+
+TAGGED = re.compile(r"\(((?:[^()|]|\([^()|]*\))+)\|\s*([A-Za-z]\w*)\s*\|([^()|]+)\)")
+"""A term such as ``(1|p|task)``."""
 
 
 class PoolingError(UserError):
@@ -31,10 +35,14 @@ class GroupTerm:
     factor : tuple of str
         Columns whose combinations are the groups.
     covariate : Covariate, optional
+    tag : str
+        Effects of one factor that have the same tag are correlated, those of several parameters too; empty where they
+        are independent.
     """
 
     factor: tuple[str, ...]
     covariate: Covariate | None = None
+    tag: str = ""
 
     @property
     def name(self) -> str:
@@ -74,13 +82,26 @@ def parse(formula: str) -> Formula:
         Parsed by `formulae`: ``1`` is complete pooling; ``log_context`` and ``log(context)`` add a slope in a numeric
         column; ``(1|task)`` adds an effect for every task, ``(1|architecture:task)`` one for every combination,
         ``(1|task/language)`` both levels of a nesting, ``(log_context|task)`` an effect and a slope for every task,
-        ``(0 + log_context|task)`` the slope alone.
+        ``(0 + log_context|task)`` the slope alone; ``(1|p|task)`` an effect that is correlated with the others of the
+        tag p.
 
     Raises
     ------
     PoolingError
         It cannot be read, or asks for something else; the message says what to write.
     """
+    plain = TAGGED.sub(r"(\1|\3)", formula)
+    tags = {
+        group: tag
+        for effects, tag, factor in TAGGED.findall(formula)
+        for group in _read(f"1 + ({effects}|{factor})").groups
+    }
+    found = _read(plain)
+    return replace(found, groups=tuple(replace(g, tag=tags.get(g, "")) for g in found.groups))
+
+
+def _read(formula: str) -> Formula:
+    """A formula without tags."""
     from formulae import model_description
     from formulae.parser import Parser
     from formulae.scanner import Scanner

@@ -23,6 +23,9 @@ NOISE = "sigma"
 NOISIER = Range(0.1, 1.0)
 """Default spread of the noise between groups, of log sigma: from a tenth more or less to three times."""
 
+CORRELATION = Range(-0.8, 0.8)
+"""Default prior of correlations between effects of one tag."""
+
 OF_THE_LAW = ("params", "tokens", "flops", "loss", "loss_se")
 """Columns whose part in the loss is a law's business: no covariate of its parameters."""
 
@@ -147,7 +150,8 @@ class Model(BaseModel):
         A formula for each parameter, and of group effects for ``sigma``; what has none is the same for all runs.
     priors : dict
         A range for the population mean of a parameter, the law's default where absent; and as ``parameter.covariate``
-        for its coefficient, on the link scale per standard deviation of the covariate among the runs.
+        for its coefficient, on the link scale per standard deviation of the covariate among the runs; and as
+        ``|tag|factor`` for the correlations of effects.
     spread : dict
         A range for the standard deviation between groups, by parameter or ``parameter|factor``; of their slopes, by
         ``parameter.covariate`` or ``parameter.covariate|factor``.
@@ -184,6 +188,9 @@ class Model(BaseModel):
         names = definition.parameter_names
         for section, keys in (("pooling", self.pooling), ("priors", self.priors), ("spread", self.spread)):
             for key in keys:
+                if key.startswith("|"):
+                    self._check_correlation(section, key)
+                    continue
                 parameter, _, slope = key.split("|")[0].partition(".")
                 if (
                     section != "priors"
@@ -218,6 +225,17 @@ class Model(BaseModel):
                 f"[pooling] {NOISE} = {self.pooling[NOISE]!r}: the noise differs by group and with compute "
                 "(sigma_decade), and with nothing else; write group effects alone, such as 1 + (1|task)"
             )
+        if any(group.tag for group in self.formula(NOISE).groups):
+            raise ValueError(
+                f"[pooling] {NOISE}: effects on the noise are correlated with no others; leave the tag out"
+            )
+        for tag, members in self.tagged.items():
+            if len(members) < 2:
+                raise ValueError(
+                    f"[pooling] the tag of ({tag}) is on one term alone, {members[0]}: give it to another parameter's "
+                    "effects of the same groups, or leave it out"
+                )
+            self.correlation_prior(tag)
         for group in self.formula(NOISE).groups:
             self.spread_prior(NOISE, group.factor).normal("positive")
         for parameter in names:
@@ -276,6 +294,34 @@ class Model(BaseModel):
         of = parameter if covariate is None else f"{parameter}.{covariate.name}"
         return self._spread((f"{of}|{':'.join(factor)}", of, parameter), parameter)
 
+    @property
+    def tagged(self) -> dict[str, list[str]]:
+        """Effects that are correlated: their names, less the factor, by tag and factor, such as ``|p|task``."""
+        found: dict[str, list[str]] = {}
+        for parameter in self.definition.parameter_names:
+            for group in self.formula(parameter).groups:
+                if group.tag:
+                    found.setdefault(f"|{group.tag}|{':'.join(group.factor)}", []).append(
+                        f"{parameter}{group.name}".split("|")[0]
+                    )
+        return found
+
+    def correlation_prior(self, tag: str) -> tuple[float, float]:
+        """Mean and standard deviation of Fisher's z of the (partial) correlations of a tag, such as ``|p|task``."""
+        prior = self.priors.get(tag, CORRELATION)
+        if not -1 < prior.low < prior.high < 1:
+            raise ValueError(f"a correlation lies between -1 and 1: got [{prior.low}, {prior.high}]")
+        # Half the logit of (1 + r) / 2 is Fisher's z of r.
+        mean, sd = Range((1 + prior.low) / 2, (1 + prior.high) / 2, prior.mass).normal("unit")
+        return mean / 2, sd / 2
+
+    def _check_correlation(self, section: str, key: str) -> None:
+        if section != "priors" or key not in self.tagged:
+            known = ", ".join(f"({tag})" for tag in self.tagged) or "none"
+            raise ValueError(
+                f"[{section}] names {key!r}: the prior of correlated effects is under [priors], and there are {known}"
+            )
+
     def _spread(self, keys: tuple[str, ...], parameter: str) -> Range:
         for key in keys:
             if key in self.spread:
@@ -327,93 +373,9 @@ class Model(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def __str__(self) -> str:
-        definition = self.definition
-        lines = [
-            f"{self.name}: {self.description or definition.title}",
-            f"  {definition.equation}",
-            "",
-            "  pooling",
-        ]
-        lines += [f"    {p} ~ {self.pooling.get(p, '1')}" for p in definition.parameter_names]
-        lines += [f"    {NOISE} ~ {self.pooling[NOISE]}"] if NOISE in self.pooling else []
-        lines += ["", "  priors: 90 % ranges, in natural units"]
-        rows = []
-        for p in definition.parameters:
-            what = (
-                f"{p.centring.symbol}: {p.centring.meaning} [{p.centring.unit}]"
-                if p.centring
-                else f"{p.meaning} [{p.unit}]"
-            )
-            rows.append((p.name, self.prior(p.name).interval(p.support, 0.9), what))
-        for p in definition.parameters:
-            scaled = f"{LINKS[p.support]} {p.name}".strip()
-            for covariate in self.formula(p.name).covariates:
-                prior = self.coefficient_prior(p.name, covariate).interval("real", 0.9)
-                what = f"change of {scaled} per standard deviation of {covariate.name} among the runs"
-                rows.append((f"{p.name}.{covariate.name}", prior, what))
-            for group in self.formula(p.name).groups:
-                of = f"the slope of {scaled} in {group.covariate.name}" if group.covariate else scaled
-                between = ":".join(group.factor)
-                rows.append(
-                    (
-                        f"{p.name}{group.name}_sd",
-                        self.spread_prior(p.name, group.factor, group.covariate).interval("positive", 0.9),
-                        f"standard deviation{f' of {of}' if of != p.name else ''} between levels of {between}",
-                    )
-                )
-        rows.append(("sigma", self.noise.sigma.interval("positive", 0.9), "scale of the noise of log loss"))
-        rows += [
-            (
-                f"{NOISE}{group.name}_sd",
-                self.spread_prior(NOISE, group.factor).interval("positive", 0.9),
-                f"standard deviation of log {NOISE} between levels of {':'.join(group.factor)}",
-            )
-            for group in self.formula(NOISE).groups
-        ]
-        rows.append(
-            ("nu", self.noise.nu.interval("positive", 0.9), "degrees of freedom of the Student-t noise")
-        )
-        rows.append(
-            (
-                "sigma_decade",
-                self.noise.sigma_decade.interval("positive", 0.9),
-                "what sigma is multiplied by for every tenfold compute, where that is known",
-            )
-        )
-        rows.append(
-            (
-                "sigma_run",
-                self.noise.sigma_run.interval("positive", 0.9),
-                "what the rows of one run share, where runs give several",
-            )
-        )
-        rows += [
-            (
-                f"misfit_{axis}",
-                getattr(self.misfit, axis).interval("positive", 0.9),
-                f"deviation of log loss from the law a decade of {axis} below the top of the runs",
-            )
-            for axis in ("flops", "params")
-            if self.misfit is not None
-        ]
-        rows += [
-            (
-                f"drift_{axis}",
-                getattr(self.drift, axis).interval("positive", 0.9),
-                f"drift of log loss per e-fold of {axis} beyond the fitted runs",
-            )
-            for axis in ("flops", "params")
-        ]
-        wide = max(len(name) for name, _, _ in rows)
-        lines += [
-            f"    {name:<{wide}}  {low:>7.3g} to {high:<7.3g}  {what}" for name, (low, high), what in rows
-        ]
-        lines += [
-            "",
-            "  noise: log(measured loss) ~ Student-t(nu, log(expected loss), sqrt(s^2 + (loss_se / loss)^2)),",
-            "         s = sigma * sigma_decade^log10(flops / typical flops)",
-        ]
-        return "\n".join(lines)
+        from bayescale.models.describe import described
+
+        return described(self)
 
 
 def is_expression(text: str) -> bool:

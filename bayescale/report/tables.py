@@ -285,6 +285,20 @@ def model_priors(subject: Subject) -> Table:
                 f"{narrowing(prior, 'real', draws):.2g}",
             )
         )
+    for bundle in posterior.design.bundles:
+        members = ", ".join(posterior.design.effects[i].name.split("|")[0] for i in bundle.members)
+        mean, sd = model.correlation_prior(bundle.tag)
+        low, high = (float(np.tanh(mean + side * 1.645 * sd)) for side in (-1, 1))
+        draws = posterior.draws(f"cor{bundle.tag}").ravel()
+        rows.append(
+            (
+                f"cor{bundle.tag}",
+                f"correlation of the effects on {members}",
+                interval(low, high, 3),
+                _interval(draws),
+                f"{(high - low) / np.ptp(np.quantile(draws, (0.05, 0.95))):.2g}",
+            )
+        )
     for effects in posterior.design.every_effect:
         factor = ":".join(effects.factor)
         prior = model.spread_prior(*effects.about)

@@ -48,6 +48,25 @@ def test_covariates_and_slopes(
 
 
 @pytest.mark.parametrize(
+    "formula, groups",
+    [
+        ("1 + (1|p|task)", (GroupTerm(("task",), None, "p"),)),
+        (
+            "1 + (1|architecture) + (log(context) | p | task)",
+            (
+                GroupTerm(("architecture",)),
+                GroupTerm(("task",), None, "p"),
+                GroupTerm(("task",), LOG_CONTEXT, "p"),
+            ),
+        ),
+        ("1 + (1|p|a/b)", (GroupTerm(("a",), None, "p"), GroupTerm(("a", "b"), None, "p"))),
+    ],
+)
+def test_tags(formula: str, groups: tuple[GroupTerm, ...]) -> None:
+    assert parse(formula).groups == groups
+
+
+@pytest.mark.parametrize(
     "formula, remedy",
     [
         ("0 + (1|task)", "write 1 + ..."),
