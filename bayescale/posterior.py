@@ -26,7 +26,7 @@ from bayescale.inference.drift import drift_draws
 from bayescale.inference.nuts import Progress
 from bayescale.inference.quantities import fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.models import Design, Model, make_design
-from bayescale.models.density import noise_names
+from bayescale.models.density import data_of, layout_of, noise_names, noise_of_draws
 from bayescale.models.identifiability import identifiability
 from bayescale.models.noise import draw_noise, row_scale
 from bayescale.runs import Conventions, conventions_of, table_hash
@@ -117,10 +117,16 @@ class PosteriorData:
             known = runs["flops"].astype(float).fillna(known)
         return known.to_numpy(float)
 
-    def noise_scale(self, runs: pd.DataFrame, relative_se: float | np.ndarray) -> np.ndarray:
-        """Scale of each row's own noise of log loss, shape (draws, rows): typical noise where compute is not known."""
+    def noise_scale(
+        self, runs: pd.DataFrame, relative_se: float | np.ndarray, times: float | np.ndarray = 1.0
+    ) -> np.ndarray:
+        """Scale of each row's own noise of log loss, shape (draws, rows): typical noise where compute is not known.
+
+        `times` is what the rows' groups multiply sigma by (`bayescale.forecast.noise`).
+        """
         decades = np.nan_to_num(np.log10(self.flops_of(runs) / self.design.typical_flops), nan=0.0)
         noise = {name: self.draws(name)[:, None] for name in noise_names(self.design)}
+        noise["sigma"] = noise["sigma"] * times
         return np.asarray(row_scale(noise, decades, np.broadcast_to(relative_se, len(runs))))
 
     @cached_property
@@ -371,6 +377,8 @@ def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
     prior = prior.adding({f"drift_{a}": k[None] for a, k in drift_draws(design, (), 2000, rng).items()})
     loss = fitted_loss(design, z.reshape(-1, z.shape[-1]))
     flat = {name: named.posterior[name].reshape(-1, 1) for name in noise_names(design)}
+    if design.noise_effects:
+        flat |= noise_of_draws(z.reshape(-1, z.shape[-1]), layout_of(design), data_of(design))
     scale = row_scale(flat, design.decades, design.loss_se / design.loss)
     noise = draw_noise(scale, flat["nu"], flat.get("sigma_run"), design.run, rng)
     replicated = measured_loss(loss, noise)

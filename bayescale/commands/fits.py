@@ -122,11 +122,11 @@ def weights_in(path: Path | None) -> dict[str, float] | None:
 
 def cells_of(posterior: Posterior, labels: dict[str, str]) -> pd.DataFrame | None:
     """The fitted groups that have these labels; None, for all of them, where there are no labels."""
-    cells = posterior.design.cells
+    cells, known = posterior.design.groups, posterior.design.cells.columns
     for column, label in labels.items():
-        if column not in cells:
+        if column not in known:
             raise UserError(
-                f"--for: the runs are not grouped by {column}; they are by {', '.join(cells) or 'nothing'}"
+                f"--for: the runs are not grouped by {column}; they are by {', '.join(known) or 'nothing'}"
             )
         kept = cells[cells[column].map(str) == label]
         if kept.empty:

@@ -97,7 +97,7 @@ def generate_candidates(posterior: PosteriorData, target: pd.DataFrame, budget: 
     runs = posterior.runs
     low, high = (float(np.quantile(runs["tokens"] / runs["params"], p)) for p in (0.05, 0.95))
     others = [c for c in posterior.model.definition.inputs if c not in ("params", "tokens", "flops")]
-    labels = {c: target[c].iloc[0] for c in (*posterior.design.cells.columns, *others) if c in target}
+    labels = {c: target[c].iloc[0] for c in (*posterior.design.groups.columns, *others) if c in target}
     return sweep_grid(budget, k, (low, high), labels)
 
 
@@ -114,7 +114,7 @@ def per_cell(posterior: PosteriorData, budget: float) -> pd.DataFrame:
     """Candidates in every cell of the fit, or those of a prior itself."""
     if posterior.provenance.get("prior"):
         return posterior.runs.drop(columns="loss")
-    cells = posterior.design.cells
+    cells = posterior.design.groups
     targets = [cells.iloc[[i]].reset_index(drop=True) for i in range(len(cells))]
     return pd.concat([generate_candidates(posterior, one, budget) for one in targets], ignore_index=True)
 

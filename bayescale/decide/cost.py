@@ -17,7 +17,7 @@ import pandas as pd
 
 from bayescale.decide.ensemble_sampler import sample
 from bayescale.decide.errors import AllocationError
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 from bayescale.numerals import count, interval, percent
 
 GROUP = "architecture"

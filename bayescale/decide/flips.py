@@ -96,7 +96,8 @@ def _log_density(posterior: PosteriorData, what: str) -> np.ndarray:
         values = tree["log_likelihood"]["log_loss"].to_numpy()
         return np.asarray(values.reshape(-1, values.shape[-1]).sum(axis=1))
     design = posterior.design
-    derived = {e.name for e in design.effects} | {f"misfit {m.axis}" for m in design.misfit}
+    derived = {e.name for e in design.every_effect} | {f"misfit {m.axis}" for m in design.misfit}
+    derived |= {f"effects{bundle.tag}" for bundle in design.bundles}
     total = np.zeros(len(posterior.z))
     for name, values in tree["log_prior"].data_vars.items():
         if name not in derived:

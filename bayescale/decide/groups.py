@@ -23,6 +23,8 @@ def groups_of(
 ) -> tuple[pd.DataFrame, list[dict[str, Any]], CellDraws]:
     """Groups, a row each; what the law takes beside params and tokens in each; and the draws of its parameters.
 
+    Where no groups are given, they are those of the fit, each at the mean of its runs' covariates.
+
     Raises
     ------
     AllocationError
@@ -35,7 +37,7 @@ def groups_of(
                 "unique_tokens is given twice, among the constraints and beside them: leave one out"
             )
         given["unique_tokens"] = constraints.unique_tokens
-    groups = posterior.design.cells if groups is None else groups
+    groups = posterior.design.groups if groups is None else groups
     if groups.empty and len(groups.columns) == 0:
         groups = pd.DataFrame(index=[0])
     groups = groups.assign(**{name: float(x) for name, x in given.items()})
@@ -47,9 +49,12 @@ def groups_of(
 
 def _known_inputs(posterior: PosteriorData, fixed: Mapping[str, float]) -> None:
     others = [name for name in posterior.model.definition.inputs if name not in ("params", "tokens")]
+    covariates = {scaled.covariate.column for scaled in posterior.design.covariates}
     for name, value in fixed.items():
+        if name in covariates:
+            continue
         if name not in others:
-            takes = ", ".join(others) if others else "nothing"
+            takes = ", ".join([*others, *sorted(covariates)]) or "nothing"
             raise AllocationError(
                 f"the law {posterior.model.law} takes {takes} beside params and tokens; {name} does not matter to it"
             )

@@ -32,6 +32,7 @@ import pandas as pd
 from bayescale.decide.allocation import AllocationError, optimum
 from bayescale.errors import UserError
 from bayescale.forecast.expected import Predictor, expected_loss
+from bayescale.forecast.noise import noise_scale
 from bayescale.laws.hoffmann_isoflop import SAME_BUDGET, budgets
 from bayescale.numerals import interval, significant
 from bayescale.posterior import PosteriorData
@@ -324,7 +325,7 @@ class _Regression:
 def _weights(posterior: PosteriorData, log_loss: np.ndarray) -> np.ndarray:
     """What each row counts in the fit: Student-t noise is normal noise whose precision has this mean, given the row."""
     design = posterior.design
-    variance = posterior.noise_scale(posterior.runs, design.loss_se / design.loss) ** 2
+    variance = noise_scale(posterior, posterior.runs, design.loss_se / design.loss) ** 2
     nu = posterior.draws("nu")[:, None]
     square = (np.log(design.loss) - log_loss) ** 2 / variance
     return ((nu + 1) / (nu + square) / variance).mean(axis=0)
@@ -332,7 +333,7 @@ def _weights(posterior: PosteriorData, log_loss: np.ndarray) -> np.ndarray:
 
 def _law_optimum(posterior: PosteriorData, regression: _Regression) -> np.ndarray:
     """log N* of the law at each curve's budget, shape (draws, curves)."""
-    groups = posterior.design.cells if len(posterior.design.cells.columns) else pd.DataFrame(index=[0])
+    groups = posterior.design.groups
     cells = Predictor(posterior).parameters(groups)
     out = []
     for curve, group in zip(regression.curves, regression.group, strict=True):

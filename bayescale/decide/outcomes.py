@@ -16,7 +16,7 @@ import pandas as pd
 
 from bayescale.decide.decision import Action, Decision, DecisionError, Effect, Run
 from bayescale.forecast import loss_draws
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 from bayescale.posterior import PosteriorData
 
 REPEATS = 16
@@ -142,18 +142,20 @@ def check_run(posterior: PosteriorData, run: Run, who: str, ensemble: bool = Fal
             )
         )
     law = posterior.model.definition
-    taken = set(law.inputs)
+    taken = {*law.inputs, *(scaled.covariate.column for scaled in posterior.design.covariates)}
     given = {"params", "tokens", "flops"} | ({"ensemble"} if ensemble else set())
     lacking = sorted(taken - given - set(run.inputs))
     if lacking:
         raise DecisionError(
-            f"{who}: the law {law.name} takes {', '.join(lacking)}; say at which, "
+            f"{who}: the {'law' if lacking[0] in law.inputs else 'model of the law'} {law.name} takes "
+            f"{', '.join(lacking)}; say at which, "
             f"inputs = {{ {lacking[0]} = ... }}"
         )
     idle = sorted(set(run.inputs) - taken)
     if idle:
         raise DecisionError(f"{who}: {', '.join(idle)} does not matter to the law {law.name}; leave it out")
-    zero = sorted(name for name, x in run.inputs.items() if x == 0 and name not in law.may_be_zero)
+    may = {*law.may_be_zero, *(taken - set(law.inputs))}
+    zero = sorted(name for name, x in run.inputs.items() if x == 0 and name not in may)
     if zero:
         raise DecisionError(f"{who}: {zero[0]} must be positive for the law {law.name}: got 0")
 

@@ -17,7 +17,7 @@ import pandas as pd
 from bayescale.decide.curves import Curve, curves
 from bayescale.decide.errors import AllocationError
 from bayescale.decide.readable import readable
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 from bayescale.numerals import interval, percent, scientific, significant, times
 from bayescale.posterior import PosteriorData
 

@@ -17,7 +17,7 @@ from bayescale.forecast.odd import odd_line, odd_runs
 from bayescale.forecast.scores import BINS, COVERED, GRID, predicted_quantiles, score
 from bayescale.forecast.stacking import STACKED, stacked, weights_of
 from bayescale.models import Model
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 from bayescale.posterior import PosteriorData
 
 Fit = Callable[[pd.DataFrame, Model], PosteriorData]

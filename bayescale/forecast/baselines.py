@@ -13,7 +13,7 @@ import pandas as pd
 
 from bayescale.forecast.huber import NAMES, Runs, fit, log_loss
 from bayescale.forecast.scores import GRID
-from bayescale.models.design import label_text
+from bayescale.models.labels import label_text
 
 RESAMPLES, RESIDUALS = 100, 20
 """Resampled tables, and residuals drawn for each."""

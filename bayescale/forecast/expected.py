@@ -21,9 +21,20 @@ from bayescale.errors import UserError
 from bayescale.forecast.beyond import axis_values, beyond
 from bayescale.inference.drift import COMMON
 from bayescale.laws import Law
-from bayescale.models.density import data_of, layout_of, population, split, unlink
-from bayescale.models.design import Effects, label_text, level_of
+from bayescale.models.density import (
+    coefficient_normals,
+    correlation_roots,
+    data_of,
+    layout_of,
+    noise_effects,
+    population,
+    split,
+    unlink,
+)
+from bayescale.models.effects import Effects, level_of
+from bayescale.models.labels import label_text
 from bayescale.models.misfit import MisfitAxis
+from bayescale.models.spec import NOISE
 from bayescale.posterior import PosteriorData
 
 
@@ -48,6 +59,35 @@ class CellDraws:
     groups: list[str]
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """A group's parameters on their link scale, draw by draw.
+
+    Attributes
+    ----------
+    middle : list of ndarray, shape (draws,)
+        Of each parameter, where every covariate is at the runs' mean.
+    slopes : list of list of ndarray, shape (draws,)
+        Of each parameter in each covariate of the design, per standard deviation.
+    noisier : ndarray, shape (draws,)
+        What log sigma differs by from the population's.
+    said : str
+        What was done about its labels.
+    """
+
+    middle: list[np.ndarray]
+    slopes: list[list[np.ndarray]]
+    noisier: np.ndarray
+    said: str
+
+    def at(self, x: tuple[float, ...]) -> list[np.ndarray]:
+        """The parameters where the covariates are so many standard deviations off."""
+        return [
+            middle + sum(slope * d for slope, d in zip(slopes, x, strict=True)) if x else middle
+            for middle, slopes in zip(self.middle, self.slopes, strict=True)
+        ]
+
+
 class Predictor:
     """Maps the labels of points to parameter draws; remembers the draws of new groups."""
 
@@ -57,10 +97,19 @@ class Predictor:
         self._layout = layout_of(posterior.design)
 
     @cached_property
-    def _pieces(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        z = self._posterior.z
-        means = population(z.T, self._layout, data_of(self._posterior.design))
-        return [np.asarray(m) for m in means], [np.asarray(u) for u in split(z, self._layout).effects]
+    def _pieces(self) -> tuple[list[np.ndarray], dict[str, np.ndarray], list[np.ndarray]]:
+        """Population means and, by name, coefficients, shape (draws,) each, and every effect (draws, free)."""
+        z, design = self._posterior.z, self._posterior.design
+        data = data_of(design)
+        means = population(z.T, self._layout, data)
+        parts, normals = split(z, self._layout), coefficient_normals(design)
+        coefficients = {
+            c.name: mean + sd * parts.coefficients[:, i]
+            for i, (c, (mean, sd)) in enumerate(zip(design.coefficients, normals, strict=True))
+        }
+        noisier, _ = noise_effects(parts.noise, self._layout, data)
+        effects = [np.asarray(u) for u in (*parts.effects, *noisier)]
+        return [np.asarray(m) for m in means], coefficients, effects
 
     def misfit(self, points: pd.DataFrame) -> np.ndarray:
         """Draws of how far the law is off at points inside the runs, of log loss, shape (draws, points)."""
@@ -120,27 +169,75 @@ class Predictor:
         return size * self._of_cell(each / size[:, None], f"misfit in {axis.axis}", labels)
 
     def parameters(self, points: pd.DataFrame) -> CellDraws:
-        """Parameters at every point; points with the same labels share their draws."""
+        """Parameters at every point; points with the same labels share their draws.
+
+        Raises
+        ------
+        PointsError
+            A point does not say where it has a covariate.
+        """
         design, law = self._posterior.design, self._layout.law
-        columns = [c for c in design.cells.columns if c in points]
+        keys, groups = self._groups(points)
+        at = list(zip(keys, self._covariates(points), strict=True))
+        distinct = {one: i for i, one in enumerate(dict.fromkeys(at))}
+        solved = [unlink(law, groups[key].at(x), design.reference) for key, x in distinct]
+        which = [distinct[one] for one in at]
+        values = {
+            p: np.stack([np.asarray(s[p]) for s in solved], axis=1)[:, which] for p in law.parameter_names
+        }
+        return CellDraws(law, values, [groups[key].said for key in keys])
+
+    def noise_factor(self, points: pd.DataFrame) -> np.ndarray | float:
+        """What the groups of points multiply sigma by, shape (draws, points); one where the noise is the same."""
+        if not self._posterior.design.noise_effects:
+            return 1.0
+        keys, groups = self._groups(points)
+        return np.exp(np.stack([groups[key].noisier for key in keys], axis=1))
+
+    def _groups(
+        self, points: pd.DataFrame
+    ) -> tuple[list[tuple[object, ...]], dict[tuple[object, ...], _Group]]:
+        """Of every point what it says of its labels, and what that comes to."""
+        columns = [c for c in self._posterior.design.cells.columns if c in points]
         labels = points[columns].astype(object)
         labels = labels.where(labels.notna(), None)
         keys = list(labels.itertuples(index=False, name=None)) if columns else [()] * len(points)
-        distinct = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        solved = [self._one(dict(zip(columns, key, strict=True))) for key in distinct]
-        which = [distinct[key] for key in keys]
-        values = {p: np.stack([s[0][p] for s in solved], axis=1)[:, which] for p in law.parameter_names}
-        return CellDraws(law, values, [solved[i][1] for i in which])
+        return keys, {key: self._group(dict(zip(columns, key, strict=True))) for key in dict.fromkeys(keys)}
 
-    def _one(self, labels: dict[str, object]) -> tuple[dict[str, np.ndarray], str]:
+    def _covariates(self, points: pd.DataFrame) -> list[tuple[float, ...]]:
+        """Of each point, where it has each covariate of the design, in standard deviations from the runs' mean."""
+        found = []
+        for scaled in self._posterior.design.covariates:
+            column, covariate = scaled.covariate.column, scaled.covariate
+            if column not in points:
+                low, high = (covariate.raw(np.array(x)) for x in (scaled.low, scaled.high))
+                raise PointsError(
+                    f"the points lack the column {column!r}, which the model takes as a covariate; say at which (the "
+                    f"runs have {low:.4g} to {high:.4g})"
+                )
+            x = scaled.standard(points)
+            if np.isnan(x).any():
+                row = int(np.flatnonzero(np.isnan(x))[0])
+                raise PointsError(
+                    f"row {row + 1}, column {column}: {str(points[column].iloc[row])[:40]!r} is not {covariate.must}, "
+                    f"as the covariate {covariate.name} has to be"
+                )
+            found.append(x)
+        return list(zip(*(x.tolist() for x in found), strict=True)) if found else [()] * len(points)
+
+    def _group(self, labels: dict[str, object]) -> _Group:
         design = self._posterior.design
         names = self._layout.law.parameter_names
-        means, free = self._pieces
+        means, coefficients, free = self._pieces
         missing = [column for column in design.cells.columns if labels.get(column) is None]
         cells = self._cells_for(labels, missing)
         said = [f"mixture over {', '.join(missing)}"] if missing else []
         linked = [np.array(m) for m in means]
-        for effects, u in zip(design.effects, free, strict=True):
+        slopes = [{scaled: np.zeros(len(m)) for scaled in design.covariates} for m in means]
+        for c in design.coefficients:
+            slopes[names.index(c.parameter)][c.covariate] += coefficients[c.name]
+        noisier = np.zeros(len(self._posterior.z))
+        for effects, u in zip(design.every_effect, free, strict=True):
             levels = [
                 level_of(effects, {**{str(k): v for k, v in row.items()}, **_given(labels)})
                 for row in design.cells.to_dict("records")
@@ -155,9 +252,15 @@ class Predictor:
                 effect = np.einsum(
                     "df,df->d", effects.basis[np.array(levels, dtype=object)[cells].astype(int)], u
                 )
-            linked[names.index(effects.parameter)] += effect
-        natural = unlink(self._layout.law, linked, design.reference)
-        return {name: np.asarray(x) for name, x in natural.items()}, "; ".join(said) or "known"
+            if effects.parameter == NOISE:
+                noisier += effect
+                continue
+            parameter = names.index(effects.parameter)
+            if effects.covariate is None:
+                linked[parameter] += effect
+            else:
+                slopes[parameter][effects.covariate] += effect
+        return _Group(linked, [list(s.values()) for s in slopes], noisier, "; ".join(said) or "known")
 
     def _cells_for(self, labels: dict[str, object], missing: list[str]) -> np.ndarray:
         """Whose labels stand in for the missing ones: one cell in each draw, the same for every parameter."""
@@ -176,8 +279,23 @@ class Predictor:
 
     def _new_group(self, effects: Effects, who: str) -> np.ndarray:
         # The observed levels' mean is itself uncertain about the population's: hence the factor beside tau.
-        tau = self._posterior.draws(f"{effects.name}_sd") * np.sqrt(1 + 1 / len(effects.levels))
-        return tau * self._rng("new", effects.name, who).normal(size=len(tau))
+        about = np.sqrt(1 + 1 / len(effects.levels)) if effects.zero_sum else 1.0
+        tau = self._posterior.draws(f"{effects.name}_sd") * about
+        own = self._rng("new", effects.name, who).normal(size=len(tau))
+        design = self._posterior.design
+        for bundle, root in zip(design.bundles, self._roots, strict=True):
+            members = [design.effects[i].name for i in bundle.members]
+            if effects.name in members:
+                each = [self._rng("new", name, who).normal(size=len(tau)) for name in members]
+                own = np.einsum("dj,jd->d", root[:, members.index(effects.name)], np.stack(each))
+        return np.asarray(tau * own)
+
+    @cached_property
+    def _roots(self) -> list[np.ndarray]:
+        """Roots of the correlations of every bundle of effects, shape (draws, members, members)."""
+        correlations = split(self._posterior.z, self._layout).correlations
+        roots = correlation_roots(correlations, self._layout, data_of(self._posterior.design))
+        return [np.asarray(root) for root in roots]
 
     def _rng(self, *what: str) -> np.random.Generator:
         digest = hashlib.sha256("\0".join(what).encode()).digest()

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.forecast.expected import expected_loss
-from bayescale.models.design import label_text
+from bayescale.forecast.noise import noise_scale
+from bayescale.models.labels import label_text
 from bayescale.posterior import PosteriorData
 
 
@@ -41,7 +42,7 @@ def given_runs(posterior: PosteriorData, points: pd.DataFrame, extra: float) -> 
     draws, design = len(posterior.z), posterior.design
     nu = posterior.draws("nu")[:, None]
     shape = (draws, len(points))
-    own = posterior.noise_scale(points, extra) ** 2
+    own = noise_scale(posterior, points, extra) ** 2
     known = np.zeros(len(points), dtype=bool)
     centre, freedom = np.zeros(shape), np.broadcast_to(nu, shape).copy()
     if not design.several:
@@ -59,7 +60,7 @@ def given_runs(posterior: PosteriorData, points: pd.DataFrame, extra: float) -> 
         measured = posterior.runs.iloc[rows].reset_index(drop=True)
         there, _ = expected_loss(posterior, measured)
         residual = np.log(design.loss[rows]) - np.log(there)
-        weight = 1 / posterior.noise_scale(measured, design.loss_se[rows] / design.loss[rows]) ** 2
+        weight = 1 / noise_scale(posterior, measured, design.loss_se[rows] / design.loss[rows]) ** 2
         inflation = 1 + between * weight.sum(axis=1, keepdims=True)
         pull = (weight * residual).sum(axis=1, keepdims=True)
         distance = (weight * residual**2).sum(axis=1, keepdims=True) - between * pull**2 / inflation

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.forecast.expected import expected_loss
+from bayescale.forecast.noise import noise_scale
 from bayescale.posterior import PosteriorData
 
 ODD = 4.0
@@ -50,7 +51,7 @@ def odd_runs(
     design = posterior.design
     expected, _ = expected_loss(posterior, table)
     se = design.loss_se / design.loss if fitted else np.median(design.loss_se / design.loss)
-    scale = posterior.noise_scale(table, se)
+    scale = noise_scale(posterior, table, se)
     if design.several:
         scale = np.hypot(scale, posterior.draws("sigma_run")[:, None])
     off = np.log(table["loss"].to_numpy(float)) - np.log(expected)

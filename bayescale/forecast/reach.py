@@ -6,6 +6,8 @@ The scale, along compute and size, in decades beyond the fitted runs:
 - ``near``: no further than forecasts of the table's own runs were checked (`bayescale.inference.folds`);
 - ``beyond``: at most `AS_FAR` times as far, or `UNCHECKED` decades where none was checked;
 - ``far``: further than that. Nothing vouches for such a band.
+
+A covariate outside the runs' range makes a point at least ``beyond``, and ``far`` by more than that range's width.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ UNCHECKED = 1.5
 
 LITTLE = 0.005
 """Decades that are not worth a word, rounded as they are printed."""
+
+OUTSIDE = 0.01
+"""Widths of a covariate's range outside it that are not worth a word."""
 
 WORDS = {"flops": "compute", "params": "size", "tokens": "tokens"}
 
@@ -62,11 +67,13 @@ def reach(posterior: PosteriorData, points: pd.DataFrame) -> list[str]:
     """
     checked, record = checked_decades(posterior), _record(posterior)
     found = []
-    for decades, ratio in zip(_decades(posterior, points), _ratios(posterior, points), strict=True):
+    for decades, ratio, (furthest, outside) in zip(
+        _decades(posterior, points), _ratios(posterior, points), _outside(posterior, points), strict=True
+    ):
         said = " and ".join(f"{d:.2g} decades of {WORDS[axis]}" for axis, d in decades.items())
         parts = [f"{said} beyond the runs", ratio, record] if said else [ratio]
-        words = "; ".join(part for part in parts if part)
-        level = _level(decades, checked)
+        words = "; ".join(part for part in (*parts, *outside) if part)
+        level = _level(decades, checked, furthest)
         found.append(f"{level}: {words}" if words else level)
     return found
 
@@ -75,10 +82,12 @@ def short(posterior: PosteriorData, points: pd.DataFrame) -> list[str]:
     """The place on the scale and the decades of compute, for a table's cell."""
     checked = checked_decades(posterior)
     return [
-        f"{_level(decades, checked)}, {decades['flops']:.1f} decades"
+        f"{_level(decades, checked, furthest)}, {decades['flops']:.1f} decades"
         if "flops" in decades
-        else _level(decades, checked)
-        for decades in _decades(posterior, points)
+        else _level(decades, checked, furthest)
+        for decades, (furthest, _) in zip(
+            _decades(posterior, points), _outside(posterior, points), strict=True
+        )
     ]
 
 
@@ -88,7 +97,27 @@ def _decades(posterior: PosteriorData, points: pd.DataFrame) -> list[dict[str, f
     return [{axis: float(x[i]) for axis, x in out.items() if x[i] > LITTLE} for i in range(len(points))]
 
 
-def _level(decades: dict[str, float], checked: dict[str, float]) -> str:
+def _outside(posterior: PosteriorData, points: pd.DataFrame) -> list[tuple[float, list[str]]]:
+    """Of each point, how far its covariates lie outside the runs', in widths of their range, and which do."""
+    furthest = np.zeros(len(points))
+    said: list[list[str]] = [[] for _ in range(len(points))]
+    for scaled in posterior.design.covariates:
+        covariate = scaled.covariate
+        if covariate.column not in points:
+            continue
+        widths = np.nan_to_num(scaled.outside(points))
+        furthest = np.maximum(furthest, widths)
+        low, high = (float(covariate.raw(np.array(x))) for x in (scaled.low, scaled.high))
+        for i in np.flatnonzero(widths > OUTSIDE):
+            value = float(points[covariate.column].iloc[i])
+            said[i].append(f"{covariate.column} {value:.4g}, where the runs have {low:.4g} to {high:.4g}")
+    return list(zip(furthest.tolist(), said, strict=True))
+
+
+def _level(decades: dict[str, float], checked: dict[str, float], furthest: float = 0.0) -> str:
+    # Along covariates nothing drifts and no forecast was checked: as far again as the runs go is believed.
+    if furthest > OUTSIDE:
+        return "far" if furthest > 1 or _level(decades, checked) == "far" else "beyond"
     if not decades:
         return "inside"
     if all(d <= checked.get(axis, 0.0) for axis, d in decades.items()):

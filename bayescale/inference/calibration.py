@@ -33,7 +33,7 @@ from bayescale.inference.nuts import Draws, Settings, resample, sample
 from bayescale.inference.quantities import Quantities, fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.inference.start import find_start
 from bayescale.models import Design, Model, make_design
-from bayescale.models.density import data_of, layout_of, noise_of
+from bayescale.models.density import data_of, layout_of, noise_of_draws
 from bayescale.models.noise import draw_noise, row_scale
 
 QUICK = Settings(chains=2, draws=500, folds=False)
@@ -370,7 +370,7 @@ def _draw(design: Design, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     layout, data = layout_of(design), data_of(design)
     for attempt in range(ATTEMPTS):
         z = prior_draws(design, 1, rng)
-        noise = {name: np.asarray(x)[:, None] for name, x in noise_of(z, layout, data).items()}
+        noise = noise_of_draws(z, layout, data)
         scale = row_scale(noise, design.decades, design.loss_se / design.loss)
         shift = draw_noise(scale, noise["nu"], noise.get("sigma_run"), design.run, rng)
         loss = measured_loss(fitted_loss(design, z), shift)[0]
@@ -397,7 +397,7 @@ def _every(
         name: found.posterior[name].reshape(-1, len(design.cells)) for name in design.law.parameter_names
     }
     # Effects sum to zero: the last of them repeat the others.
-    free = {effects.name: effects.free for effects in design.effects}
+    free = {effects.name: effects.free for effects in design.every_effect}
     values = {name: x[..., : free[name]] if name in free else x for name, x in found.posterior.items()}
     labels = {
         name: found.coords[dims[0]][: free.get(name)] for name, dims in found.dims.items() if name in values

@@ -14,7 +14,7 @@ import numpy as np
 
 from bayescale.inference.nuts import Draws, Progress, Settings, refit
 from bayescale.inference.quantities import fitted_loss
-from bayescale.models.density import data_of, noise_of
+from bayescale.models.density import data_of, noise_of_draws
 from bayescale.models.design import Design
 from bayescale.models.noise import row_scale
 
@@ -141,8 +141,8 @@ def _fold(
     flat = drawn.reshape(-1, drawn.shape[-1])
     left = ~kept
     expected = np.log(fitted_loss(design, flat, kept)[:, left])
-    noise = {name: np.asarray(x)[:, None] for name, x in noise_of(flat, layout, data).items()}
-    scale = np.median(row_scale(noise, design.decades[left], (design.loss_se / design.loss)[left]), axis=0)
+    noise = noise_of_draws(flat, layout, data)
+    scale = np.median(row_scale(noise, design.decades, design.loss_se / design.loss)[:, left], axis=0)
     # A Student-t of few degrees of freedom has no variance; such noise counts as if it had five.
     nu = max(float(np.median(noise["nu"])), 5.0)
     stretch = nu / (nu - 2)

@@ -14,13 +14,17 @@ from bayescale.models.density import (
     Data,
     Layout,
     cell_parameters,
+    coefficient_normals,
+    common_noise,
+    correlation_roots,
     data_of,
     expected_loss,
     layout_of,
+    linear_map,
     log_likelihood,
     log_prior,
     log_spreads,
-    noise_of,
+    noise_effects,
     population,
     split,
     unlink,
@@ -38,9 +42,12 @@ class Quantities:
     Attributes
     ----------
     posterior : dict
-        For each law parameter p: `p` in every cell, `p_mean` in the population, `p_term` the size of its term at the
-        reference point where it is centred, and for each factor f of it `p|f` (effects on the link scale) and `p|f_sd`;
-        then the size of the misfit along each axis, and the noise parameters; and after a fit the drift of every axis
+        For each law parameter p: `p` in every cell (at the mean of its covariates there), `p_mean` in the population,
+        `p_term` the size of its term at the reference point where it is centred, for each covariate x of it the
+        coefficient `p.x` (on the link scale, per standard deviation of x), and for each factor f of it `p|f` (effects
+        on the link scale) and `p|f_sd`, of slopes `p.x|f` and `p.x|f_sd`; of effects that are correlated by a tag t
+        `cor|t|f`; then the size of the misfit along each axis, and the noise parameters, with `sigma|f` (on the log
+        scale) and `sigma|f_sd` for each factor that it differs by; and after a fit the drift of every axis
         (`bayescale.inference.drift`).
     dims : dict
         Names of the dimensions after the first two.
@@ -65,8 +72,9 @@ class Quantities:
 @partial(jax.jit, static_argnums=1)
 def _evaluate(z: Any, layout: Layout, data: Data) -> Any:
     def one(z: Any) -> Any:
-        cells = cell_parameters(z, layout, data)
+        cells = cell_parameters(z, layout, data | data["cells"])
         means = unlink(layout.law, population(z, layout, data), data["reference"])
+        noisier, noise_spreads = noise_effects(split(z, layout).noise, layout, data)
         terms = layout.law.sampled(cells, data["reference"])
         return {
             "cells": cells,
@@ -75,8 +83,15 @@ def _evaluate(z: Any, layout: Layout, data: Data) -> Any:
             "effects": tuple(
                 basis @ u for basis, u in zip(data["level_bases"], split(z, layout).effects, strict=True)
             ),
+            "coefficients": split(z, layout).coefficients,
             "spreads": jnp.exp(log_spreads(split(z, layout).spreads, data)),
-            "noise": noise_of(z, layout, data),
+            "noise": common_noise(split(z, layout).noise, layout, data),
+            "noise_effects": tuple(basis @ u for basis, u in zip(data["noise_bases"], noisier, strict=True)),
+            "noise_spreads": noise_spreads,
+            "correlations": tuple(
+                (root @ root.T)[np.tril_indices(len(root), -1)]
+                for root in correlation_roots(split(z, layout).correlations, layout, data)
+            ),
             "log_likelihood": log_likelihood(z, layout, data),
             "log_prior": log_prior(z, layout, data),
         }
@@ -103,17 +118,31 @@ def _in_batches(function: Any, z: np.ndarray, layout: Layout, data: Data) -> Any
 def quantities(design: Design, z: np.ndarray) -> Quantities:
     """Named quantities of raw draws, shape (chains, draws, size)."""
     layout, shape = layout_of(design), z.shape[:2]
-    data = data_of(design) | {"level_bases": tuple(e.basis for e in design.effects)}
+    data = data_of(design)
+    at_cells = (
+        linear_map(design, design.groups)
+        if design.covariates
+        else {name: data[name] for name in ("origin", "map")}
+    )
+    data |= {
+        "level_bases": tuple(e.basis for e in design.effects),
+        "noise_bases": tuple(e.basis for e in design.noise_effects),
+        "cells": at_cells,
+    }
     flat = _in_batches(_evaluate, z.reshape(-1, z.shape[-1]), layout, data)
 
     posterior: dict[str, np.ndarray] = {}
     dims: dict[str, list[str]] = {}
     coords: dict[str, list[Any]] = {"cell": design.cell_labels}
+    slopes = coefficient_normals(design)
     for name in layout.law.parameter_names:
         posterior[name], dims[name] = flat["cells"][name], ["cell"]
         if name in flat["terms"]:
             posterior[f"{name}_term"], dims[f"{name}_term"] = flat["terms"][name], ["cell"]
         posterior[f"{name}_mean"] = flat["means"][name]
+        for i, coefficient in enumerate(design.coefficients):
+            if coefficient.parameter == name:
+                posterior[coefficient.name] = slopes[i, 0] + slopes[i, 1] * flat["coefficients"][:, i]
         for i, effects in enumerate(design.effects):
             if effects.parameter == name:
                 factor = ":".join(effects.factor)
@@ -122,7 +151,19 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
                 coords[factor] = list(effects.labels)
     for i, misfit in enumerate(design.misfit):
         posterior[f"misfit_{misfit.axis}"] = flat["spreads"][:, len(design.effects) + i]
+    for i, bundle in enumerate(design.bundles):
+        members = [design.effects[j].name.split("|")[0] for j in bundle.members]
+        posterior[f"cor{bundle.tag}"], dims[f"cor{bundle.tag}"] = (
+            flat["correlations"][i],
+            [f"pair{bundle.tag}"],
+        )
+        coords[f"pair{bundle.tag}"] = [f"{members[b]}, {members[a]}" for a, b in bundle.pairs]
     posterior |= flat["noise"]
+    for i, effects in enumerate(design.noise_effects):
+        factor = ":".join(effects.factor)
+        posterior[effects.name], dims[effects.name] = flat["noise_effects"][i], [factor]
+        posterior[f"{effects.name}_sd"] = flat["noise_spreads"][:, i]
+        coords[factor] = list(effects.labels)
 
     def by_chain(x: np.ndarray) -> np.ndarray:
         return x.reshape(*shape, *x.shape[1:])
@@ -130,6 +171,11 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
     groups = [(e.name, f"{e.name}_sd") for e in design.effects]
     groups += [(f"misfit {m.axis}", f"misfit_{m.axis}") for m in design.misfit]
     owner = {f"effects{i}": name for i, (name, _) in enumerate(groups)}
+    owner |= {f"noise effects{i}": e.name for i, e in enumerate(design.noise_effects)}
+    owner |= {f"noise spread{i}": f"{e.name}_sd" for i, e in enumerate(design.noise_effects)}
+    for i, bundle in enumerate(design.bundles):
+        owner |= {f"correlation{i}": f"cor{bundle.tag}", f"correlated{i}": f"effects{bundle.tag}"}
+    owner |= {f"coefficient{i}": coefficient.name for i, coefficient in enumerate(design.coefficients)}
     owner |= {f"spread{i}": spread for i, (_, spread) in enumerate(groups)}
     return Quantities(
         posterior={name: by_chain(x) for name, x in posterior.items()},
@@ -156,8 +202,14 @@ def prior_draws(design: Design, draws: int, rng: np.random.Generator) -> np.ndar
     layout = layout_of(design)
     z = rng.normal(size=(draws, layout.size))
     tau = np.exp(np.asarray(log_spreads(split(z, layout).spreads, data_of(design))))
-    start = len(layout.law.parameters)
+    start = layout.common
     for i, free in enumerate(layout.groups):
         z[:, start : start + free] *= tau[:, i : i + 1]
         start += free
+    starts = layout.common + np.cumsum([0, *layout.groups])
+    roots = correlation_roots(split(z, layout).correlations, layout, data_of(design))
+    for bundle, root in zip(layout.tied, roots, strict=True):
+        at = np.stack([starts[i] + np.arange(layout.groups[i]) for i in bundle])
+        standard = z[:, at] / tau[:, np.array(bundle), None]
+        z[:, at] = np.einsum("dij,djf->dif", root, standard) * tau[:, np.array(bundle), None]
     return z

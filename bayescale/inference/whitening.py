@@ -48,6 +48,7 @@ from bayescale.models.density import (
     log_spreads,
     natural_noise,
     noise_density,
+    off_diagonal,
 )
 from bayescale.models.noise import distance_by_run, row_scale
 
@@ -74,6 +75,7 @@ def leading(layout: Layout) -> np.ndarray:
     """Which of the linear coordinates lead (`Law.leads`), bool of shape (linear,)."""
     names = layout.law.parameter_names
     lead = [name in layout.law.leads for name in names]
+    lead += [names[parameter] in layout.law.leads for parameter in layout.coefficients]
     for parameter, free in layout.blocks:
         lead += [names[parameter] in layout.law.leads] * free
     return np.array(lead + [False] * sum(layout.misfit))
@@ -282,6 +284,13 @@ def _given(
         ratio * information.across,
         ratio * information.rest + jnp.diag(precision[local:]),
     )
+    if layout.tied:
+        # Effects are among what cells share, never in the blocks of one cell's own.
+        shared = order(layout)[local:]
+        added = off_diagonal(log_spreads(spreads, data), noise[layout.noises :], layout, data)[
+            jnp.ix_(shared, shared)
+        ]
+        matrix = matrix._replace(rest=matrix.rest + added)
     root = cholesky(matrix)
     return root, solve_transposed(root, solve(root, ratio * whitening["pull"])), ratio
 

@@ -1,10 +1,12 @@
 """The log density that is sampled, as a pure function of one vector and the data.
 
-The vector z holds, in this order: a standardised population mean for each parameter (standard normal a priori), the
-free coordinates of every factor's effects (on the link scale) and of the law's misfit, the standardised log of every
-spread (the standard deviation between a factor's groups, the size of the misfit along an axis), and the standardised
-logs of the noise parameters (`noise_names`). In which coordinates it is sampled is `bayescale.inference.whitening`'s
-business.
+The vector z holds, in this order: a standardised population mean for each parameter and a standardised coefficient for
+each of its covariates (standard normal a priori), the free coordinates of every factor's effects (on the link scale)
+and of the law's misfit, the standardised log of every spread (the standard deviation between a factor's groups, the
+size of the misfit along an axis), the standardised logs of the noise parameters (`noise_names`), and where the noise
+differs by group its effects in units of their spread, and the standardised logs of these spreads; and the standardised
+Fisher's z of the partial correlations of effects that are correlated (`bayescale.models.correlation`). In which
+coordinates it is sampled is `bayescale.inference.whitening`'s business.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws import Law
+from bayescale.models.correlation import log_correlated, pairs, precision_of, root_of
 from bayescale.models.design import Design
 from bayescale.models.noise import log_student_t, log_student_t_by_run, row_scale
 
@@ -39,24 +43,32 @@ class Layout:
     """Linear coordinates that only rows of one cluster of cells tell of, by cluster, as many in each."""
     noise: tuple[str, ...] = ("sigma", "nu")
     """The noise parameters, all positive (`noise_names`)."""
+    coefficients: tuple[int, ...] = ()
+    """Of each covariate's coefficient: index of its parameter."""
+    noisy: tuple[int, ...] = ()
+    """Of each factor's effects on sigma: number of free coordinates."""
+    tied: tuple[tuple[int, ...], ...] = ()
+    """Sets of blocks whose effects are correlated."""
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.blocks, self.misfit, self.clusters, self.noise, self.coefficients, self.noisy, self.tied
 
     def __hash__(self) -> int:
-        return hash((id(self.law), self.blocks, self.misfit, self.clusters, self.noise))
+        return hash((id(self.law), self._key))
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Layout)
-            and self.law is other.law
-            and self.blocks == other.blocks
-            and self.misfit == other.misfit
-            and self.clusters == other.clusters
-            and self.noise == other.noise
-        )
+        return isinstance(other, Layout) and self.law is other.law and self._key == other._key
+
+    @property
+    def common(self) -> int:
+        """How many coordinates all groups have in common: means and coefficients."""
+        return len(self.law.parameters) + len(self.coefficients)
 
     @property
     def linear(self) -> int:
         """How many coordinates the parameters on their link scale, and the misfit, are linear in."""
-        return len(self.law.parameters) + sum(self.groups)
+        return self.common + sum(self.groups)
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -65,17 +77,24 @@ class Layout:
 
     @property
     def size(self) -> int:
-        return self.linear + len(self.groups) + len(self.noise)
+        return self.linear + len(self.groups) + self.noises + sum(map(pairs, self.tied))
+
+    @property
+    def noises(self) -> int:
+        """How many coordinates the noise has."""
+        return len(self.noise) + sum(self.noisy) + len(self.noisy)
 
 
 class Parts(NamedTuple):
     """A vector z, taken apart; leading dimensions are kept."""
 
     means: Array
+    coefficients: Array
     effects: tuple[Array, ...]
     misfit: tuple[Array, ...]
     spreads: Array
     noise: Array
+    correlations: Array
 
 
 def layout_of(design: Design) -> Layout:
@@ -87,12 +106,15 @@ def layout_of(design: Design) -> Layout:
         tuple(m.free for m in design.misfit),
         _clusters(design, blocks),
         noise_names(design),
+        tuple(names.index(c.parameter) for c in design.coefficients),
+        tuple(e.free for e in design.noise_effects),
+        tuple(bundle.members for bundle in design.bundles),
     )
 
 
 def _clusters(design: Design, blocks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, ...], ...]:
     """The misfit's coordinates by cells that share runs, smaller clusters put together to the size of the largest."""
-    start = len(design.law.parameters) + sum(free for _, free in blocks)
+    start = len(design.law.parameters) + len(design.coefficients) + sum(free for _, free in blocks)
     found: list[np.ndarray] = []
     for axis in design.misfit:
         if axis.cells > 1:
@@ -138,7 +160,7 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
     model, law = design.model, design.law
     kept = np.ones(len(design.loss)) if kept is None else kept.astype(float)
     normals = np.array([model.prior(p.name).normal(p.support) for p in law.parameters])
-    spreads = [model.spread_prior(e.parameter, e.factor).normal("positive") for e in design.effects]
+    spreads = [model.spread_prior(*e.about).normal("positive") for e in design.effects]
     spreads += [getattr(model.misfit, m.axis).normal("positive") for m in design.misfit]
     return {
         "inputs": {name: jnp.asarray(x) for name, x in law.prepared(design.inputs).items()},
@@ -148,13 +170,22 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
         "kept": jnp.asarray(kept),
         "run": jnp.asarray(design.run),
         "rows": jnp.asarray(np.bincount(design.run, weights=kept)),
-        "cell": jnp.asarray(design.cell),
+        "place": jnp.asarray(design.place),
         "reference": {name: jnp.asarray(x) for name, x in design.reference.items()},
         "mean": jnp.asarray(normals[:, 0]),
         "sd": jnp.asarray(normals[:, 1]),
-        "map": jnp.asarray(_linear_map(design, normals[:, 1])),
+        **linear_map(design, design.places),
         "misfit": jnp.asarray(misfit_rows(design, kept > 0)),
         "spread": jnp.asarray(np.array(spreads).reshape(-1, 2)),
+        "noise_rows": jnp.asarray(design.noise_rows),
+        "noise_spread": jnp.asarray(
+            np.array([model.spread_prior(*e.about).normal("positive") for e in design.noise_effects]).reshape(
+                -1, 2
+            )
+        ),
+        "correlation": jnp.asarray(
+            np.array([model.correlation_prior(bundle.tag) for bundle in design.bundles]).reshape(-1, 2)
+        ),
         "noise": jnp.asarray([getattr(model.noise, n).normal("positive") for n in noise_names(design)]),
     }
 
@@ -167,19 +198,52 @@ def misfit_rows(design: Design, kept: np.ndarray) -> np.ndarray:
     return np.hstack(found) if found else np.zeros((len(design.loss), 0))
 
 
-def _linear_map(design: Design, sd: np.ndarray) -> np.ndarray:
-    """From means and effects to every cell's parameters less their prior means, shape (cells, parameters, linear)."""
-    layout = layout_of(design)
-    found = np.zeros((len(design.cells), len(sd), layout.linear))
+def coefficient_normals(design: Design) -> np.ndarray:
+    """Mean and standard deviation of the prior of every coefficient, shape (coefficients, 2)."""
+    found = [
+        design.model.coefficient_prior(c.parameter, c.covariate.covariate).normal("real")
+        for c in design.coefficients
+    ]
+    return np.array(found).reshape(-1, 2)
+
+
+def linear_map(design: Design, places: pd.DataFrame) -> Data:
+    """From means, coefficients and effects to the parameters of places, on their link scale.
+
+    Parameters
+    ----------
+    places : DataFrame
+        Labels that the design knows, and the columns of its covariates.
+
+    Returns
+    -------
+    dict
+        ``origin``, shape (places, parameters), where the map begins: the prior's middle; and ``map``, shape (places,
+        parameters, linear).
+    """
+    layout, law = layout_of(design), design.law
+    normals = np.array([design.model.prior(p.name).normal(p.support) for p in law.parameters])
+    found = np.zeros((len(places), len(normals), layout.linear))
+    origin = np.repeat(normals[None, :, 0], len(places), axis=0)
+    at = {scaled: scaled.standard(places) for scaled in design.covariates}
     # The misfit's coordinates, the last of them, move no parameter.
-    found[:, range(len(sd)), range(len(sd))] = sd
-    start = len(sd)
+    found[:, range(len(normals)), range(len(normals))] = normals[:, 1]
+    start = len(normals)
+    for parameter, coefficient, (mean, sd) in zip(
+        layout.coefficients, design.coefficients, coefficient_normals(design), strict=True
+    ):
+        origin[:, parameter] += mean * at[coefficient.covariate]
+        found[:, parameter, start] = sd * at[coefficient.covariate]
+        start += 1
+    rows = places.to_dict("records")
     for (parameter, free), effects in zip(layout.blocks, design.effects, strict=True):
-        rows = design.cells.to_dict("records")
         level = [effects.levels.index(tuple(row[column] for column in effects.factor)) for row in rows]
-        found[:, parameter, start : start + free] = effects.basis[level]
+        basis = effects.basis[level]
+        found[:, parameter, start : start + free] = (
+            basis if effects.covariate is None else at[effects.covariate][:, None] * basis
+        )
         start += free
-    return found
+    return {"origin": jnp.asarray(origin), "map": jnp.asarray(found)}
 
 
 def log_density(z: Array, layout: Layout, data: Data) -> Array:
@@ -189,12 +253,48 @@ def log_density(z: Array, layout: Layout, data: Data) -> Array:
     log_tau = log_spreads(others[: len(layout.groups)], data)
     prior = -0.5 * jnp.sum(linear_precision(log_tau, layout) * theta**2) - 0.5 * jnp.sum(others**2)
     prior = prior - jnp.sum(np.array(layout.groups, float) * log_tau)
+    if layout.tied:
+        prior = prior + jnp.sum(_correlated(z, layout, data))
     return prior + jnp.sum(log_likelihood(z, layout, data))
 
 
+def _correlated(z: Array, layout: Layout, data: Data) -> Array:
+    """What correlations add to the log prior of effects, as if independent, by bundle."""
+    parts = split(z, layout)
+    log_tau = log_spreads(parts.spreads, data)
+    found = []
+    for bundle, root in zip(layout.tied, correlation_roots(parts.correlations, layout, data), strict=True):
+        standard = jnp.stack([parts.effects[i] * jnp.exp(-log_tau[i]) for i in bundle])
+        found.append(log_correlated(standard, root))
+    return jnp.stack(found)
+
+
+def correlation_roots(correlations: Array, layout: Layout, data: Data) -> list[Array]:
+    """Roots of the correlations of every bundle, shape (..., members, members), from their standardised Fisher's z."""
+    found, start = [], 0
+    for i, bundle in enumerate(layout.tied):
+        count = pairs(bundle)
+        z = data["correlation"][i, 0] + data["correlation"][i, 1] * correlations[..., start : start + count]
+        found.append(root_of(z, len(bundle)))
+        start += count
+    return found
+
+
+def off_diagonal(log_tau: Array, correlations: Array, layout: Layout, data: Data) -> Array:
+    """What correlations add to the diagonal prior precision (`linear_precision`), shape (linear, linear)."""
+    total = jnp.zeros((layout.linear, layout.linear))
+    starts = layout.common + np.cumsum([0, *layout.groups])
+    for bundle, root in zip(layout.tied, correlation_roots(correlations, layout, data), strict=True):
+        where = np.stack([starts[i] + np.arange(layout.groups[i]) for i in bundle])
+        scale = jnp.exp(-log_tau[np.array(bundle)])
+        added = (precision_of(root) - jnp.eye(len(bundle))) * scale[:, None] * scale
+        total = total.at[where[:, None, :], where[None, :, :]].add(added[:, :, None])  # noqa: PD008  JAX's
+    return total
+
+
 def linear_precision(log_tau: Array, layout: Layout) -> Array:
-    """Prior precision of means, effects and misfit given the log spreads, shape (linear,)."""
-    ones = jnp.ones(len(layout.law.parameters))
+    """Prior precision of means, coefficients, effects and misfit given the log spreads, shape (linear,)."""
+    ones = jnp.ones(layout.common)
     if not layout.groups:
         return ones
     sizes = np.array(layout.groups)
@@ -204,13 +304,23 @@ def linear_precision(log_tau: Array, layout: Layout) -> Array:
 
 
 def log_prior(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
-    """The prior, by what it is about: each mean, each factor's or axis's effects and spread, each noise parameter."""
+    """The prior, by what it is about: means, coefficients, each factor's or axis's effects and spread, the noise."""
     parts = split(z, layout)
     log_tau = log_spreads(parts.spreads, data)
     out = {p.name: -0.5 * parts.means[i] ** 2 for i, p in enumerate(layout.law.parameters)}
+    out |= {f"coefficient{i}": -0.5 * parts.coefficients[i] ** 2 for i in range(len(layout.coefficients))}
     for i, u in enumerate((*parts.effects, *parts.misfit)):
         out[f"effects{i}"] = -0.5 * jnp.sum(u**2) * jnp.exp(-2 * log_tau[i]) - u.shape[0] * log_tau[i]
         out[f"spread{i}"] = -0.5 * parts.spreads[i] ** 2
+    effects, spreads = _noise_tail(parts.noise, layout)
+    for i, v in enumerate(effects):
+        out[f"noise effects{i}"] = -0.5 * jnp.sum(v**2)
+        out[f"noise spread{i}"] = -0.5 * spreads[i] ** 2
+    if layout.tied:
+        ends = np.cumsum([pairs(bundle) for bundle in layout.tied])[:-1]
+        for i, own in enumerate(jnp.split(parts.correlations, ends)):
+            out[f"correlation{i}"] = -0.5 * jnp.sum(own**2)
+            out[f"correlated{i}"] = _correlated(z, layout, data)[i]
     return out | {name: -0.5 * parts.noise[i] ** 2 for i, name in enumerate(layout.noise)}
 
 
@@ -237,7 +347,7 @@ def noise_density(log_expected: Array, noise: Mapping[str, Array], data: Data) -
 
 def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
     """Of every row, nats per token, shape (rows,): the law's, and its misfit."""
-    theta = jnp.stack(list(cell_parameters(z, layout, data).values()), axis=-1)[data["cell"]]
+    theta = jnp.stack(list(cell_parameters(z, layout, data).values()), axis=-1)[data["place"]]
     values = {p.name: theta[:, i] for i, p in enumerate(layout.law.parameters)}
     loss = layout.law.loss(values, data["inputs"])
     if layout.misfit:
@@ -246,8 +356,8 @@ def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
 
 
 def cell_parameters(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
-    """The law's parameters in every cell, in the units of the equation, shape (cells,) each."""
-    linked = data["mean"] + data["map"] @ z[: layout.linear]
+    """The law's parameters at every place of the map, in the units of the equation, shape (places,) each."""
+    linked = data["origin"] + data["map"] @ z[: layout.linear]
     return unlink(layout.law, [linked[:, i] for i in range(len(layout.law.parameters))], data["reference"])
 
 
@@ -275,20 +385,53 @@ def noise_of(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
     return natural_noise(split(z, layout).noise, layout, data)
 
 
+def noise_of_draws(z: np.ndarray, layout: Layout, data: Data) -> dict[str, np.ndarray]:
+    """The noise parameters of draws, shape (draws, 1); sigma where it differs by group of shape (draws, rows)."""
+    found = {name: np.asarray(x) for name, x in noise_of(z, layout, data).items()}
+    return {name: x if x.ndim == 2 else x[:, None] for name, x in found.items()}
+
+
 def natural_noise(noise: Array, layout: Layout, data: Data) -> dict[str, Array]:
-    """The noise parameters by name, from standardised logs of shape (..., parameters)."""
+    """The noise parameters by name, from coordinates of shape (..., noise); sigma by row where it differs by group."""
+    common = common_noise(noise, layout, data)
+    if not layout.noisy:
+        return common
+    moved = jnp.concatenate(noise_effects(noise, layout, data)[0], axis=-1) @ data["noise_rows"].T
+    return common | {"sigma": common["sigma"][..., None] * jnp.exp(moved)}
+
+
+def common_noise(noise: Array, layout: Layout, data: Data) -> dict[str, Array]:
+    """What all groups have in common of the noise, from coordinates of shape (..., noise)."""
     mean, sd = data["noise"][:, 0], data["noise"][:, 1]
     return {name: jnp.exp(mean[i] + sd[i] * noise[..., i]) for i, name in enumerate(layout.noise)}
 
 
+def noise_effects(noise: Array, layout: Layout, data: Data) -> tuple[list[Array], Array]:
+    """Of each factor, free coordinates of its effects on log sigma; and their spreads, shape (..., factors)."""
+    effects, spreads = _noise_tail(noise, layout)
+    spread = jnp.exp(data["noise_spread"][:, 0] + data["noise_spread"][:, 1] * spreads)
+    return [spread[..., i : i + 1] * v for i, v in enumerate(effects)], spread
+
+
+def _noise_tail(noise: Array, layout: Layout) -> tuple[list[Array], Array]:
+    """Standard normal coordinates of the effects on the noise, by factor, and of their spreads."""
+    effects, start = [], len(layout.noise)
+    for free in layout.noisy:
+        effects.append(noise[..., start : start + free])
+        start += free
+    return effects, noise[..., start : start + len(layout.noisy)]
+
+
 def split(z: Array, layout: Layout) -> Parts:
     """A vector, or an array of them along the last axis, taken apart."""
-    start = len(layout.law.parameters)
+    start = layout.common
     groups = []
     for free in layout.groups:
         groups.append(z[..., start : start + free])
         start += free
     end = layout.linear + len(layout.groups)
     count = len(layout.blocks)
-    means, spreads, noise = z[..., : len(layout.law.parameters)], z[..., layout.linear : end], z[..., end:]
-    return Parts(means, tuple(groups[:count]), tuple(groups[count:]), spreads, noise)
+    means, slopes = z[..., : len(layout.law.parameters)], z[..., len(layout.law.parameters) : layout.common]
+    spreads, noise = z[..., layout.linear : end], z[..., end : end + layout.noises]
+    correlations = z[..., end + layout.noises :]
+    return Parts(means, slopes, tuple(groups[:count]), tuple(groups[count:]), spreads, noise, correlations)

@@ -1,24 +1,20 @@
-"""From a model and a runs table to arrays: cells, group effects, inputs, and the reference point.
-
-Group effects are zero-sum: the effects of a factor live in the space orthogonal to the overall mean and to every
-factor of the same parameter that is nested in it (architecture and task in architecture:task), for the levels that
-the table has. That makes the mean and the effects separately meaningful and takes the ridge between them away.
-"""
+"""From a model and a runs table to arrays: cells, group effects, inputs, and the reference point."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
 from bayescale.laws import Law
+from bayescale.models.covariates import Covariate, Scaled
+from bayescale.models.effects import Bundle, Coefficient, Effects, effects_on, level_of
+from bayescale.models.labels import label_text
 from bayescale.models.misfit import KNOTS, OWN, MisfitAxis
-from bayescale.models.spec import Model
+from bayescale.models.spec import NOISE, Model
 from bayescale.runs import conventions_of
 
 Array = np.ndarray
@@ -36,39 +32,6 @@ class DesignError(UserError):
 
 
 @dataclass(frozen=True, eq=False)
-class Effects:
-    """The effects of one factor on one parameter.
-
-    Attributes
-    ----------
-    parameter : str
-    factor : tuple of str
-        Its columns.
-    levels : tuple of tuple of str
-        Labels of its columns, a tuple a level.
-    basis : ndarray, shape (levels, free)
-        Orthonormal; effects = basis @ free coordinates.
-    """
-
-    parameter: str
-    factor: tuple[str, ...]
-    levels: tuple[tuple[str, ...], ...]
-    basis: Array
-
-    @property
-    def name(self) -> str:
-        return f"{self.parameter}|{':'.join(self.factor)}"
-
-    @property
-    def free(self) -> int:
-        return self.basis.shape[1]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(":".join(level) for level in self.levels)
-
-
-@dataclass(frozen=True, eq=False)
 class Design:
     """Everything of a runs table that a fit needs.
 
@@ -77,8 +40,10 @@ class Design:
     model : Model
     cells : DataFrame
         One row per combination of grouping labels in the table, in sorted order.
-    cell, run : ndarray of int, shape (rows,)
-        Which cell a row is in, and which run it comes from.
+    places : DataFrame
+        One row per combination of grouping labels and of covariates' values: the cells, where there is no covariate.
+    cell, place, run : ndarray of int, shape (rows,)
+        Which cell and place a row is in, and which run it comes from.
     inputs : dict of ndarray, shape (rows,)
         The law's inputs.
     loss, loss_se : ndarray, shape (rows,)
@@ -89,14 +54,19 @@ class Design:
         Geometric mean of the rows' compute; NaN where it is not known.
     reference : dict of float
         Geometric mean of each input: over the runs, or with a misfit over the dearer ones.
-    effects : tuple of Effects
+    covariates : tuple of Scaled
+    coefficients : tuple of Coefficient
+    effects, noise_effects : tuple of Effects
+        On the law's parameters, and on sigma, the scale of the noise.
     notes : tuple of str
         What was dropped from the pooling, and why.
     """
 
     model: Model
     cells: pd.DataFrame
+    places: pd.DataFrame
     cell: Array
+    place: Array
     run: Array
     inputs: dict[str, Array]
     loss: Array
@@ -104,7 +74,10 @@ class Design:
     decades: Array
     typical_flops: float
     reference: dict[str, float]
+    covariates: tuple[Scaled, ...]
+    coefficients: tuple[Coefficient, ...]
     effects: tuple[Effects, ...]
+    noise_effects: tuple[Effects, ...]
     notes: tuple[str, ...]
 
     @property
@@ -152,6 +125,53 @@ class Design:
             if name in KNOTS
         )
 
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """Every cell as points name it: its labels, and where there are covariates their means over its rows."""
+        if not self.covariates:
+            return self.cells
+        first = pd.Series(self.place).groupby(self.cell)
+        typical = {
+            scaled.covariate.column: [scaled.typical(self.places.iloc[rows.to_numpy()]) for _, rows in first]
+            for scaled in self.covariates
+        }
+        return self.cells.assign(**typical)
+
+    @property
+    def every_effect(self) -> tuple[Effects, ...]:
+        """On the law's parameters, then on the noise."""
+        return (*self.effects, *self.noise_effects)
+
+    @cached_property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """Effects that are correlated, where two or more of a tag are in use.
+
+        Raises
+        ------
+        DesignError
+            Two of a tag are not about the same: factors are nested in one and not in the other.
+        """
+        found: dict[str, list[int]] = {}
+        for i, effects in enumerate(self.effects):
+            if effects.tag:
+                found.setdefault(f"|{effects.tag}|{':'.join(effects.factor)}", []).append(i)
+        for tag, members in found.items():
+            first, *others = (self.effects[i] for i in members)
+            for other in others:
+                if other.basis.shape != first.basis.shape or not np.allclose(other.basis, first.basis):
+                    raise DesignError(
+                        f"({tag}): the effects {first.name} and {other.name} are not about the same, since one formula "
+                        "has factors or a slope that the other has not; give both the same, or leave the tag out"
+                    )
+        return tuple(Bundle(tag, tuple(members)) for tag, members in found.items() if len(members) > 1)
+
+    @cached_property
+    def noise_rows(self) -> Array:
+        """From the free coordinates of the noise's effects to what log sigma differs by in every row."""
+        rows = self.cells.to_dict("records")
+        found = [e.basis[[level_of(e, row) for row in rows]] for e in self.noise_effects]  # type: ignore[index]
+        return np.hstack(found)[self.cell] if found else np.zeros((len(self.cell), 0))
+
     def effects_of(self, parameter: str) -> tuple[Effects, ...]:
         return tuple(e for e in self.effects if e.parameter == parameter)
 
@@ -183,21 +203,24 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         raise DesignError(f"a fit needs at least two runs: the table has {len(runs)} after filtering")
     labels, notes = _grouping_labels(model, runs)
     cells, cell = _cells(labels)
+    covariates, said = _covariates(model, runs)
+    notes += said
+    places, place = cells, cell
+    if covariates:
+        columns = {
+            name: runs[name].to_numpy(float) for name in {s.covariate.column for s in covariates.values()}
+        }
+        places, place = _cells(labels.assign(**columns))
+    coefficients: list[Coefficient] = []
     effects: list[Effects] = []
     for parameter in law.parameter_names:
-        kept: list[Effects] = []
-        usable = (tuple(c for c in factor if c in labels) for factor in model.factors(parameter))
-        for factor in sorted(dict.fromkeys(usable), key=len):
-            if not factor:
-                continue
-            one = _effects(parameter, factor, cells, kept)
-            if one.free:
-                kept.append(one)
-            else:
-                notes.append(
-                    f"{one.name}: nothing is left to estimate beside the factors nested in it; dropped from the pooling"
-                )
-        effects += kept
+        common = [covariates[c] for c in model.formula(parameter).covariates if c in covariates]
+        coefficients += [Coefficient(parameter, scaled) for scaled in common]
+        found, said = effects_on(model.formula(parameter), parameter, cells, covariates)
+        effects += found
+        notes += said
+    noisier, said = effects_on(model.formula(NOISE), NOISE, cells, covariates)
+    notes += said
     inputs = {name: runs[name].to_numpy(float) for name in law.inputs}
     se, said = _independent_se(runs)
     notes += said
@@ -212,7 +235,9 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
     return Design(
         model=model,
         cells=cells,
+        places=places,
         cell=cell,
+        place=place,
         run=run,
         inputs=inputs,
         loss=runs["loss"].to_numpy(float),
@@ -220,14 +245,12 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         decades=np.log10(flops / typical) if np.isfinite(typical) else np.zeros(len(runs)),
         typical_flops=typical,
         reference={name: _typical(x[central]) for name, x in inputs.items()},
+        covariates=tuple(covariates.values()),
+        coefficients=tuple(coefficients),
         effects=tuple(effects),
+        noise_effects=tuple(noisier),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def label_text(value: Any) -> str:
-    """A label as text: a whole number is the same label whether a blank cell made its column floats or not."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _grouping_labels(model: Model, runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -312,30 +335,29 @@ def _cells(labels: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
     return cells, grouped.ngroup().to_numpy()
 
 
-def _effects(parameter: str, factor: tuple[str, ...], cells: pd.DataFrame, kept: list[Effects]) -> Effects:
-    levels = tuple(sorted({tuple(row) for row in cells[list(factor)].itertuples(index=False, name=None)}))
-    constraints = [np.ones((len(levels), 1))]
-    for lower in kept:
-        if set(lower.factor) < set(factor):
-            where = [factor.index(column) for column in lower.factor]
-            parents = [tuple(level[i] for i in where) for level in levels]
-            constraints.append(
-                np.array([[parent == level for level in lower.levels] for parent in parents], float)
+def _covariates(model: Model, runs: pd.DataFrame) -> tuple[dict[Covariate, Scaled], list[str]]:
+    """The usable covariates with where the rows have them, and a note for each, used or not."""
+    found: dict[Covariate, Scaled] = {}
+    notes = []
+    for covariate in model.covariates:
+        column = covariate.column
+        if column in RESERVED:
+            raise DesignError(
+                f"column {column!r} cannot be a covariate: predictions add a column of that name; rename it"
             )
-    return Effects(parameter, factor, levels, _orthogonal_complement(np.hstack(constraints)))
-
-
-def _orthogonal_complement(columns: Array) -> Array:
-    """An orthonormal basis of what is orthogonal to the given columns."""
-    left, singular, _ = np.linalg.svd(columns, full_matrices=True)
-    rank = int((singular > 1e-9 * singular[0]).sum())
-    basis = left[:, rank:]
-    # A fixed sign makes the basis, and so the draws of a seed, the same on every machine.
-    signs = np.sign(basis[np.abs(basis).argmax(axis=0), range(basis.shape[1])]) if basis.size else 1.0
-    return basis * signs
-
-
-def level_of(effects: Effects, row: Mapping[str, Any]) -> int | None:
-    """Index of the level that a row's labels name, or None where the table had no such level."""
-    wanted = tuple(label_text(row[column]) for column in effects.factor)
-    return effects.levels.index(wanted) if wanted in effects.levels else None
+        if column not in runs or runs[column].isna().all():
+            notes.append(f"no column {column!r} in the table: it drops out of the formulas")
+            continue
+        values = covariate.values(runs)
+        bad = np.flatnonzero(np.isnan(values))
+        if len(bad):
+            raise DesignError(
+                f"row {bad[0] + 1}, column {column}: {str(runs[column].iloc[bad[0]])[:40]!r} is not {covariate.must}, "
+                f"as the covariate {covariate.name} has to be; fill it in, or leave these rows out with --where"
+            )
+        if np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max())):
+            notes.append(f"column {column!r} has the one value {values[0]:g}: it drops out of the formulas")
+            continue
+        found[covariate] = Scaled.of(covariate, values)
+        notes.append(f"the covariate {covariate.name} is {found[covariate]}")
+    return found, notes

@@ -14,7 +14,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from bayescale.bundled import bundled
 from bayescale.errors import UserError
 from bayescale.laws import Law, Range, law, law_from_expression, laws
-from bayescale.models.pooling import factors
+from bayescale.models.covariates import Covariate
+from bayescale.models.pooling import Formula, parse
+
+NOISE = "sigma"
+"""What the scale of the noise is called among the parameters that have a formula."""
+
+NOISIER = Range(0.1, 1.0)
+"""Default spread of the noise between groups, of log sigma: from a tenth more or less to three times."""
+
+CORRELATION = Range(-0.8, 0.8)
+"""Default prior of correlations between effects of one tag."""
+
+OF_THE_LAW = ("params", "tokens", "flops", "loss", "loss_se")
+"""Columns whose part in the loss is a law's business: no covariate of its parameters."""
 
 
 class ModelError(UserError):
@@ -134,11 +147,14 @@ class Model(BaseModel):
     inputs : tuple of str
         Of an expression: columns that it takes beside those that are known.
     pooling : dict
-        A formula for each parameter; a parameter without one is pooled completely.
+        A formula for each parameter, and of group effects for ``sigma``; what has none is the same for all runs.
     priors : dict
-        A range for the population mean of a parameter; the law's default where absent.
+        A range for the population mean of a parameter, the law's default where absent; and as ``parameter.covariate``
+        for its coefficient, on the link scale per standard deviation of the covariate among the runs; and as
+        ``|tag|factor`` for the correlations of effects.
     spread : dict
-        A range for the standard deviation between groups, by parameter or ``parameter|factor``.
+        A range for the standard deviation between groups, by parameter or ``parameter|factor``; of their slopes, by
+        ``parameter.covariate`` or ``parameter.covariate|factor``.
     noise : Noise
     misfit : Misfit, optional
         Without one, the law is exact inside the runs.
@@ -172,17 +188,62 @@ class Model(BaseModel):
         names = definition.parameter_names
         for section, keys in (("pooling", self.pooling), ("priors", self.priors), ("spread", self.spread)):
             for key in keys:
-                parameter = key.split("|")[0]
-                if parameter not in names or ("|" in key and section != "spread"):
+                if key.startswith("|"):
+                    self._check_correlation(section, key)
+                    continue
+                parameter, _, slope = key.split("|")[0].partition(".")
+                if (
+                    section != "priors"
+                    and key.split("|")[0] == NOISE
+                    and ("|" not in key or section == "spread")
+                ):
+                    continue
+                if (
+                    parameter not in names
+                    or ("|" in key and section != "spread")
+                    or (slope and section == "pooling")
+                ):
                     near = difflib.get_close_matches(parameter, names, n=1)
                     hint = f" (did you mean {near[0]!r}?)" if near else ""
                     raise ValueError(
                         f"[{section}] names {key!r}{hint}; the law {self.law} has the parameters {', '.join(names)}"
                     )
+                known = [c.name for c in self.formula(parameter).every_covariate]
+                if slope and slope not in known:
+                    raise ValueError(
+                        f"[{section}] names {key!r}, but the formula of {parameter} has "
+                        f"{'the covariates ' + ', '.join(known) if known else 'no covariate'}"
+                    )
+        for covariate in self.covariates:
+            if covariate.column in {*OF_THE_LAW, *definition.inputs}:
+                raise ValueError(
+                    f"[pooling] {covariate.name} cannot be a covariate: how loss depends on {covariate.column} is what "
+                    f"the law says; choose a law that says it otherwise ({covariate.column} may group, as (1|...))"
+                )
+        if self.formula(NOISE).every_covariate:
+            raise ValueError(
+                f"[pooling] {NOISE} = {self.pooling[NOISE]!r}: the noise differs by group and with compute "
+                "(sigma_decade), and with nothing else; write group effects alone, such as 1 + (1|task)"
+            )
+        if any(group.tag for group in self.formula(NOISE).groups):
+            raise ValueError(
+                f"[pooling] {NOISE}: effects on the noise are correlated with no others; leave the tag out"
+            )
+        for tag, members in self.tagged.items():
+            if len(members) < 2:
+                raise ValueError(
+                    f"[pooling] the tag of ({tag}) is on one term alone, {members[0]}: give it to another parameter's "
+                    "effects of the same groups, or leave it out"
+                )
+            self.correlation_prior(tag)
+        for group in self.formula(NOISE).groups:
+            self.spread_prior(NOISE, group.factor).normal("positive")
         for parameter in names:
             self.prior(parameter).normal(definition.parameter(parameter).support)
-            for factor in self.factors(parameter):
-                self.spread_prior(parameter, factor).normal("positive")
+            for covariate in self.formula(parameter).covariates:
+                self.coefficient_prior(parameter, covariate).normal("real")
+            for group in self.formula(parameter).groups:
+                self.spread_prior(parameter, group.factor, group.covariate).normal("positive")
         return self
 
     @property
@@ -194,28 +255,79 @@ class Model(BaseModel):
             )
         return law(self.law)
 
-    def factors(self, parameter: str) -> tuple[tuple[str, ...], ...]:
-        """Grouping factors of a parameter, each a tuple of columns."""
-        return factors(self.pooling.get(parameter, "1"))
+    def formula(self, parameter: str) -> Formula:
+        """What a parameter depends on; complete pooling where the model does not say."""
+        return parse(self.pooling.get(parameter, "1"))
 
     @property
     def grouping_columns(self) -> tuple[str, ...]:
         """Every column that some parameter is pooled over, in order of first mention."""
+        groups = (g for p in (*self.definition.parameter_names, NOISE) for g in self.formula(p).groups)
+        return tuple(dict.fromkeys(column for group in groups for column in group.factor))
+
+    @property
+    def covariates(self) -> tuple[Covariate, ...]:
+        """Every covariate of some parameter, in order of first mention."""
         return tuple(
-            dict.fromkeys(
-                c for p in self.definition.parameter_names for factor in self.factors(p) for c in factor
-            )
+            dict.fromkeys(c for p in self.definition.parameter_names for c in self.formula(p).every_covariate)
         )
 
     def prior(self, parameter: str) -> Range:
         """Prior of a parameter's population mean."""
         return self.priors.get(parameter, self.definition.parameter(parameter).prior)
 
-    def spread_prior(self, parameter: str, factor: tuple[str, ...]) -> Range:
-        """Prior of the standard deviation between the groups of a factor, on the link scale."""
-        for key in (f"{parameter}|{':'.join(factor)}", parameter):
+    def coefficient_prior(self, parameter: str, covariate: Covariate) -> Range:
+        """Prior of a coefficient, on the link scale per standard deviation of the covariate among the runs.
+
+        Where the model does not say, about zero, and as far as the groups of the parameter may differ.
+        """
+        far = self._spread((parameter,), parameter).high
+        return self.priors.get(f"{parameter}.{covariate.name}", Range(-far, far))
+
+    def spread_prior(
+        self, parameter: str, factor: tuple[str, ...], covariate: Covariate | None = None
+    ) -> Range:
+        """Prior of the standard deviation between the groups of a factor, on the link scale.
+
+        Of slopes, per standard deviation of the covariate.
+        """
+        of = parameter if covariate is None else f"{parameter}.{covariate.name}"
+        return self._spread((f"{of}|{':'.join(factor)}", of, parameter), parameter)
+
+    @property
+    def tagged(self) -> dict[str, list[str]]:
+        """Effects that are correlated: their names, less the factor, by tag and factor, such as ``|p|task``."""
+        found: dict[str, list[str]] = {}
+        for parameter in self.definition.parameter_names:
+            for group in self.formula(parameter).groups:
+                if group.tag:
+                    found.setdefault(f"|{group.tag}|{':'.join(group.factor)}", []).append(
+                        f"{parameter}{group.name}".split("|")[0]
+                    )
+        return found
+
+    def correlation_prior(self, tag: str) -> tuple[float, float]:
+        """Mean and standard deviation of Fisher's z of the (partial) correlations of a tag, such as ``|p|task``."""
+        prior = self.priors.get(tag, CORRELATION)
+        if not -1 < prior.low < prior.high < 1:
+            raise ValueError(f"a correlation lies between -1 and 1: got [{prior.low}, {prior.high}]")
+        # Half the logit of (1 + r) / 2 is Fisher's z of r.
+        mean, sd = Range((1 + prior.low) / 2, (1 + prior.high) / 2, prior.mass).normal("unit")
+        return mean / 2, sd / 2
+
+    def _check_correlation(self, section: str, key: str) -> None:
+        if section != "priors" or key not in self.tagged:
+            known = ", ".join(f"({tag})" for tag in self.tagged) or "none"
+            raise ValueError(
+                f"[{section}] names {key!r}: the prior of correlated effects is under [priors], and there are {known}"
+            )
+
+    def _spread(self, keys: tuple[str, ...], parameter: str) -> Range:
+        for key in keys:
             if key in self.spread:
                 return self.spread[key]
+        if parameter == NOISE:
+            return NOISIER
         return self.definition.parameter(parameter).spread
 
     @classmethod
@@ -261,78 +373,9 @@ class Model(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def __str__(self) -> str:
-        definition = self.definition
-        lines = [
-            f"{self.name}: {self.description or definition.title}",
-            f"  {definition.equation}",
-            "",
-            "  pooling",
-        ]
-        lines += [f"    {p} ~ {self.pooling.get(p, '1')}" for p in definition.parameter_names]
-        lines += ["", "  priors: 90 % ranges, in natural units"]
-        rows = []
-        for p in definition.parameters:
-            what = (
-                f"{p.centring.symbol}: {p.centring.meaning} [{p.centring.unit}]"
-                if p.centring
-                else f"{p.meaning} [{p.unit}]"
-            )
-            rows.append((p.name, self.prior(p.name).interval(p.support, 0.9), what))
-        for p in definition.parameters:
-            for factor in self.factors(p.name):
-                name = ":".join(factor)
-                interval = self.spread_prior(p.name, factor).interval("positive", 0.9)
-                scale = (
-                    "standard deviation"
-                    if p.support == "real"
-                    else f"standard deviation of {LINKS[p.support]} {p.name}"
-                )
-                rows.append((f"{p.name}|{name}_sd", interval, f"{scale} between levels of {name}"))
-        rows.append(("sigma", self.noise.sigma.interval("positive", 0.9), "scale of the noise of log loss"))
-        rows.append(
-            ("nu", self.noise.nu.interval("positive", 0.9), "degrees of freedom of the Student-t noise")
-        )
-        rows.append(
-            (
-                "sigma_decade",
-                self.noise.sigma_decade.interval("positive", 0.9),
-                "what sigma is multiplied by for every tenfold compute, where that is known",
-            )
-        )
-        rows.append(
-            (
-                "sigma_run",
-                self.noise.sigma_run.interval("positive", 0.9),
-                "what the rows of one run share, where runs give several",
-            )
-        )
-        rows += [
-            (
-                f"misfit_{axis}",
-                getattr(self.misfit, axis).interval("positive", 0.9),
-                f"deviation of log loss from the law a decade of {axis} below the top of the runs",
-            )
-            for axis in ("flops", "params")
-            if self.misfit is not None
-        ]
-        rows += [
-            (
-                f"drift_{axis}",
-                getattr(self.drift, axis).interval("positive", 0.9),
-                f"drift of log loss per e-fold of {axis} beyond the fitted runs",
-            )
-            for axis in ("flops", "params")
-        ]
-        wide = max(len(name) for name, _, _ in rows)
-        lines += [
-            f"    {name:<{wide}}  {low:>7.3g} to {high:<7.3g}  {what}" for name, (low, high), what in rows
-        ]
-        lines += [
-            "",
-            "  noise: log(measured loss) ~ Student-t(nu, log(expected loss), sqrt(s^2 + (loss_se / loss)^2)),",
-            "         s = sigma * sigma_decade^log10(flops / typical flops)",
-        ]
-        return "\n".join(lines)
+        from bayescale.models.describe import described
+
+        return described(self)
 
 
 def is_expression(text: str) -> bool:

@@ -138,9 +138,11 @@ class Diagnosis:
         from arviz_stats import psense_summary
 
         tree, design = self.posterior.tree, self.posterior.design
-        effects = {e.name for e in design.effects} | {f"misfit {m.axis}" for m in design.misfit}
+        effects = {e.name for e in design.every_effect} | {f"misfit {m.axis}" for m in design.misfit}
         means = [f"{name}_mean" for name in design.law.parameter_names]
-        spreads = [f"{e.name}_sd" for e in design.effects] + [f"misfit_{m.axis}" for m in design.misfit]
+        means += [coefficient.name for coefficient in design.coefficients]
+        effects |= {f"effects{bundle.tag}" for bundle in design.bundles}
+        spreads = [f"{e.name}_sd" for e in design.every_effect] + [f"misfit_{m.axis}" for m in design.misfit]
         with _quiet():
             found = psense_summary(
                 tree,

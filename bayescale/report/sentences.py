@@ -12,6 +12,7 @@ from bayescale.forecast.held_out import MASSES, HeldOut
 from bayescale.inference import Health
 from bayescale.models import Model
 from bayescale.models.design import Design
+from bayescale.models.spec import NOISE
 from bayescale.numerals import count, interval, percent, scientific, shortest, significant, times
 from bayescale.posterior import PosteriorData
 from bayescale.report.diagnosis import SENSITIVE, Diagnosis
@@ -339,19 +340,29 @@ def pooling(design: Design) -> list[tuple[str, str]]:
     """Return how the parameters are shared between groups: names, and a sentence that holds for them."""
     said: list[tuple[str, str]] = []
     for name in design.law.parameter_names:
-        effects = design.effects_of(name)
-        if not effects:
-            said.append((name, "one value for all runs"))
-            continue
+        found = design.effects_of(name)
+        effects = [e for e in found if e.covariate is None]
+        slopes = [c.covariate.name for c in design.coefficients if c.parameter == name]
+        own = [f"{e.covariate.name} in every {':'.join(e.factor)}" for e in found if e.covariate is not None]
         parts = [f"{':'.join(e.factor)} ({len(e.levels)} levels)" for e in effects]
-        said.append((name, f"a population mean, with effects of {' and of '.join(parts)} that sum to zero"))
+        sentence = (
+            f"a population mean, with effects of {' and of '.join(parts)} that sum to zero"
+            if parts
+            else "one value for all runs"
+        )
+        if slopes or own:
+            sentence += f"; it moves with {_list(list(dict.fromkeys([*slopes, *own])))}"
+        said.append((name, sentence))
+    if design.noise_effects:
+        parts = [f"{':'.join(e.factor)} ({len(e.levels)} levels)" for e in design.noise_effects]
+        said.append((NOISE, f"the noise: a typical scale, with effects of {' and of '.join(parts)}"))
     alike = dict.fromkeys(sentence for _, sentence in said)
     return [(", ".join(name for name, one in said if one == sentence), sentence) for sentence in alike]
 
 
 def pooling_notes(design: Design, notes: list[str]) -> list[str]:
     """Return what is worth knowing about the pooling."""
-    few = sorted({":".join(e.factor) for e in design.effects if len(e.levels) < 5})
+    few = sorted({":".join(e.factor) for e in design.every_effect if len(e.levels) < 5})
     said = []
     if few:
         said.append(

@@ -96,8 +96,8 @@ class Subject:
         return np.array([index.get(tuple(row), -1) for row in rows], dtype=int)
 
     def groups(self, cells: list[int]) -> pd.DataFrame:
-        """Labels of the grouping columns of some cells, a row each."""
-        return self.posterior.design.cells.iloc[cells].reset_index(drop=True)
+        """Some cells as points, a row each: their labels, and the means of their runs' covariates."""
+        return self.posterior.design.groups.iloc[cells].reset_index(drop=True)
 
     @cached_property
     def budgets(self) -> np.ndarray:

@@ -14,7 +14,7 @@ from bayescale.forecast.beside import AVERAGE
 from bayescale.forecast.beside import beside as fits_beside
 from bayescale.forecast.reach import short
 from bayescale.models import Model
-from bayescale.models.spec import LINKS
+from bayescale.models.spec import LINKS, NOISE
 from bayescale.numerals import count, interval, percent, scientific, significant
 from bayescale.posterior import PosteriorData
 from bayescale.report.diagnosis import Diagnosis
@@ -306,14 +306,41 @@ def model_priors(subject: Subject) -> Table:
                 f"{narrowing(prior, support, draws):.2g}",
             )
         )
-    for effects in posterior.design.effects:
-        factor = ":".join(effects.factor)
-        prior, support = (
-            model.spread_prior(effects.parameter, effects.factor),
-            model.definition.parameter(effects.parameter).support,
+    for coefficient in posterior.design.coefficients:
+        covariate = coefficient.covariate.covariate
+        prior, draws = (
+            model.coefficient_prior(coefficient.parameter, covariate),
+            posterior.draws(coefficient.name),
         )
-        centring = model.definition.parameter(effects.parameter).centring
-        of = f"{LINKS[support]} {centring.symbol if centring else effects.parameter}".strip()
+        rows.append(
+            (
+                coefficient.name,
+                f"change of {_linked(model, coefficient.parameter)} per standard deviation of {covariate.name}",
+                interval(*prior.interval("real", 0.9), 3),
+                _interval(draws),
+                f"{narrowing(prior, 'real', draws):.2g}",
+            )
+        )
+    for bundle in posterior.design.bundles:
+        members = ", ".join(posterior.design.effects[i].name.split("|")[0] for i in bundle.members)
+        mean, sd = model.correlation_prior(bundle.tag)
+        low, high = (float(np.tanh(mean + side * 1.645 * sd)) for side in (-1, 1))
+        draws = posterior.draws(f"cor{bundle.tag}").ravel()
+        rows.append(
+            (
+                f"cor{bundle.tag}",
+                f"correlation of the effects on {members}",
+                interval(low, high, 3),
+                _interval(draws),
+                f"{(high - low) / np.ptp(np.quantile(draws, (0.05, 0.95))):.2g}",
+            )
+        )
+    for effects in posterior.design.every_effect:
+        factor = ":".join(effects.factor)
+        prior = model.spread_prior(*effects.about)
+        of = _linked(model, effects.parameter)
+        if effects.covariate is not None:
+            of = f"the slope of {of} in {effects.covariate.name}"
         draws = posterior.draws(f"{effects.name}_sd")
         now = _interval(draws)
         rows.append(
@@ -326,6 +353,14 @@ def model_priors(subject: Subject) -> Table:
             )
         )
     return Table(("prior", "of what", "90 % before", "90 % after", "times narrower"), rows, text=2)
+
+
+def _linked(model: Model, parameter: str) -> str:
+    """What a parameter's effects are on, such as log A params0^-alpha."""
+    if parameter == NOISE:
+        return f"log {NOISE}"
+    found = model.definition.parameter(parameter)
+    return f"{LINKS[found.support]} {found.centring.symbol if found.centring else parameter}".strip()
 
 
 def _interval(draws: np.ndarray) -> str:

@@ -53,11 +53,13 @@ def points_along(
         ``flops``, the law's inputs, and the cell's labels; a row a budget.
     """
     budgets = np.asarray(flops, dtype=float)
-    labels = dict(cell)
+    runs = rows_of(posterior, cell)
+    # Covariates stay where the cell's runs have them.
+    typical = {s.covariate.column: s.typical(runs) for s in posterior.design.covariates}
+    labels = {**cell, **typical}
     if optimal:
         table = allocate(posterior, budgets.tolist(), pd.DataFrame([labels])).table
         return table[[*labels, "flops", "params", "tokens"]].reset_index(drop=True)
-    runs = rows_of(posterior, cell)
     cost = np.log(posterior.flops_of(runs))
     points: dict[str, Any] = {"flops": budgets}
     for name in posterior.model.definition.inputs:

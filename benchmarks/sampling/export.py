@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bayescale.inference.quantities import prior_draws
+from bayescale.models import Design, Effects
 from bayescale.models.density import data_of, layout_of, log_density
-from bayescale.models.design import Design, Effects
 from benchmarks.sampling.target import ENOUGH, Factor, Target
 
 POINTS = 20

@@ -41,7 +41,16 @@ def test_json_round_trip_keeps_the_hash() -> None:
         ('name = "m"\nlaw = "chinchilla"\n[priors]\nalpha = [0.1, 0.2]', "range = [low, high]"),
         ('name = "m"\nlaw = "chinchilla"\n[priors]\nalpha = { range = [0.6, 0.2] }', "low < high"),
         ('name = "m"\nlaw = "chinchilla"\n[priors]\nalpha = { range = [-1, 0.2] }', "positive"),
-        ('name = "m"\nlaw = "chinchilla"\n[pooling]\nalpha = "1 + (x|task)"', "pooling formula"),
+        ('name = "m"\nlaw = "chinchilla"\n[pooling]\nalpha = "1 + (f(x)|task)"', "pooling formula"),
+        ('name = "m"\nlaw = "chinchilla"\n[pooling]\nE = "1 + tokens"', "how loss depends on tokens is what"),
+        (
+            'name = "m"\nlaw = "chinchilla"\n[priors]\n"E.x" = { range = [0, 1] }',
+            "the formula of E has no covariate",
+        ),
+        (
+            'name = "m"\nlaw = "chinchilla"\n[pooling]\nE = "1 + x"\n[spread]\n"E.y" = { range = [1, 2] }',
+            "the formula of E has the covariates x",
+        ),
         ('name = "m"\nlaw = "chinchilla"\nnoize = 1', "noize: is not a key here"),
         ('name = "m"\nlaw = ', "mine.toml"),
     ],

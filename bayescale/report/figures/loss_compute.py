@@ -150,7 +150,7 @@ def _actions(subject: Subject, cell: int) -> list[dict[str, Any]]:
         return []
     labels = (
         {str(c): str(x) for c, x in subject.groups([cell]).iloc[0].items()}
-        if len(subject.posterior.design.cells.columns)
+        if len(subject.posterior.design.groups.columns)
         else {}
     )
     found = []
@@ -158,7 +158,7 @@ def _actions(subject: Subject, cell: int) -> list[dict[str, Any]]:
         # What an ensemble or a compressed model comes to is no point of the law's curve.
         if action.kind != "run" or any(labels.get(c) != value for c, value in action.groups.items()):
             continue
-        point = pd.DataFrame([{"params": action.params, "tokens": action.tokens, **action.inputs, **labels}])
+        point = pd.DataFrame([{"params": action.params, "tokens": action.tokens, **labels, **action.inputs}])
         band = predict(subject.posterior, point, of="run").iloc[0]
         found.append(
             {"place": place, "name": action.name, "flops": float(subject.verdict.table["flops"].iloc[place])}

@@ -63,8 +63,10 @@ def rows(subject: Subject) -> list[Row]:
     means = law.sampled({p: posterior.draws(f"{p}_mean") for p in law.parameter_names}, design.reference)
     population = {name: np.asarray(x) for name, x in means.items()}
     found = [Row("population" if design.effects else "all runs", "population", population)]
-    for factor in dict.fromkeys(e.factor for e in design.effects):
-        effects = {e.parameter: e for e in design.effects if e.factor == factor}
+    # Where covariates are at the runs' mean, slopes do not show.
+    plain = [e for e in design.effects if e.covariate is None]
+    for factor in dict.fromkeys(e.factor for e in plain):
+        effects = {e.parameter: e for e in plain if e.factor == factor}
         labels = next(iter(effects.values())).labels
         for i, text in enumerate(labels[:MOST_PANELS]):
             draws = {
