@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale.inference.nuts import Settings, _curved
 from bayescale.inference.start import find_start
 from bayescale.inference.whitening import colour, log_white_density, whiten, whitening_at
 from bayescale.laws import Range
@@ -83,3 +85,42 @@ def test_the_bend_is_the_same_whatever_is_eliminated_first(runs: pd.DataFrame) -
         found.append(np.sum(x[: layout.linear] ** 2))
     # The same white vector but for a rotation within what is eliminated together.
     assert found[0] == pytest.approx(found[1], rel=1e-8)
+
+
+def test_spreads_and_noise_are_white_where_chains_start(runs: pd.DataFrame) -> None:
+    design = make_design(Model.load("chinchilla"), runs)
+    layout, data = layout_of(design), data_of(design)
+    centre = find_start(layout, data, np.random.default_rng(0)).centre
+    whitening = _curved(centre, layout, data, 200, Settings())
+
+    def bends(with_mix: dict[str, Any]) -> np.ndarray:
+        x = np.asarray(whiten(centre, layout, data, with_mix))
+
+        def density(others: jax.Array) -> jax.Array:
+            return log_white_density(jnp.concatenate([x[: layout.linear], others]), layout, data, with_mix)
+
+        return np.linalg.eigvalsh(-np.asarray(jax.hessian(density)(x[layout.linear :])))
+
+    before, after = bends(whitening | {"mix": jnp.eye(layout.size)}), bends(whitening)
+    assert before.max() > 1.5, "nothing to mend"
+    # Flat directions keep the prior's width.
+    assert after.max() == pytest.approx(1, abs=0.01)
+
+
+def test_runs_of_very_different_noise_are_white(runs: pd.DataFrame) -> None:
+    # Rows of every other run scatter ten times as wide, which nothing but they themselves say.
+    rng = np.random.default_rng(3)
+    table = pd.concat([runs] * 6, ignore_index=True).assign(run_id=np.tile(np.arange(len(runs)), 6))
+    wide = np.where(table["run_id"] % 2, 10.0, 1.0)
+    table["loss"] *= np.exp(5e-4 * wide * rng.normal(size=len(table)))
+    design = make_design(Model.load("chinchilla"), table)
+    layout, data = layout_of(design), data_of(design)
+    centre = find_start(layout, data, np.random.default_rng(0)).centre
+    whitening = whitening_at(centre, layout, data)
+    x = np.asarray(whiten(centre, layout, data, whitening))
+
+    def density(linear: jax.Array) -> jax.Array:
+        return log_white_density(jnp.concatenate([linear, x[layout.linear :]]), layout, data, whitening)
+
+    bends = np.linalg.eigvalsh(-np.asarray(jax.hessian(density)(x[: layout.linear])))
+    assert bends.min() > 0.3 and bends.max() < 3
