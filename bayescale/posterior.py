@@ -275,7 +275,8 @@ class PosteriorData:
             rows += [
                 (f"{name}[{cell}]" if len(cells) > 1 else name, values[:, i]) for i, cell in enumerate(cells)
             ]
-        return [*rows, *((name, self.draws(name)) for name in noise_names(self.design))]
+        common = [coefficient.name for coefficient in self.design.coefficients]
+        return [*rows, *((name, self.draws(name)) for name in (*common, *noise_names(self.design)))]
 
 
 def fit_posterior(
