@@ -180,7 +180,7 @@ def observe(
         held_out_scores,
         read_scores,
     )
-    from bayescale.skills.observational.fit import ObservationalPriors
+    from bayescale.skills.observational.priors import ObservationalPriors
 
     scores = read_scores(table, _names(benchmarks), _names(post), _chance(chance))
     keep = np.ones(len(scores.models), dtype=bool)
@@ -303,7 +303,7 @@ def moves(
 @app.command()
 def priors() -> None:
     """The priors of every model here, and how to write a file that changes them."""
-    from bayescale.skills.observational.fit import ObservationalPriors
+    from bayescale.skills.observational.priors import ObservationalPriors
     from bayescale.skills.priors import AccuracyPriors, ScorePriors
 
     for title, ranges in (
