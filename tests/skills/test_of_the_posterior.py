@@ -7,7 +7,8 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import UserError
-from bayescale.skills.complexity import what_moves
+from bayescale.laws import law
+from bayescale.skills.complexity import role_of, what_moves
 from bayescale.skills.groups import gaps, group_model
 
 
@@ -52,3 +53,9 @@ def test_corpora_have_to_be_known(posterior: bs.Posterior) -> None:
         what_moves(posterior, {"poems": 0, "code": 1})
     with pytest.raises(UserError, match="different complexity"):
         what_moves(posterior, {"docs": 1, "code": 1})
+
+
+def test_the_roles_of_a_law_with_a_share() -> None:
+    roles = {p.name: role_of(p) for p in law("generalised").parameters}
+    assert roles["E"] == "floor" and roles["K"] == "offset" and roles["rho"] == "share"
+    assert roles["a"] == roles["b"] == "exponent"
