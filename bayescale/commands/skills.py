@@ -269,10 +269,10 @@ def groups(
     """
     from bayescale.models import DesignError
     from bayescale.runs import read_runs
-    from bayescale.skills.groups import gaps, group_model
+    from bayescale.skills.groups import gaps, group_model, renamed
 
-    model = group_model(law, by)
-    table = read_runs(runs, where=where, inputs=model.definition.inputs)
+    inputs = group_model(law, by).definition.inputs
+    table = read_runs(runs, where=where, inputs=inputs)
     if by not in table:
         raise UserError(f"{runs}: there is no column {by!r}; name the column of groups with --by")
     groupings = table["grouping"].unique() if "grouping" in table else []
@@ -281,8 +281,9 @@ def groups(
             f"{runs}: its groups are of several kinds ({', '.join(map(str, groupings))}), which overlap; "
             f"take one with --where 'grouping == \"{groupings[0]}\"'"
         )
+    table, by = renamed(table, by)
     try:
-        posterior = fit_table(table, model, seed, None)
+        posterior = fit_table(table, group_model(law, by), seed, None)
     except DesignError as error:
         raise UserError(f"{runs}: {error}") from None
     found = gaps(posterior, by, factor)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bayescale.bundled import DEFAULT_MODEL
 from bayescale.numerals import count, percent, scientific
 from bayescale.report.figures.skills import draw
 from bayescale.runs import read_runs
@@ -20,7 +21,7 @@ from fitted.marked import put
 def emergence(work: Path) -> None:
     runs = read_runs(WORLDS / "runs.parquet", where='status == "finished"')
     cheaper, dearer, _ = parted(runs)
-    posterior = fitted(work, "cheaper-generalised", cheaper, "generalised")
+    posterior = fitted(work, "cheaper-generalised", cheaper, DEFAULT_MODEL)
     counts = own_texts(read_skills(WORLDS / "skills.parquet"))
     found = study_skills(posterior, counts, dearer, seed=SEED)
     draw(found.emergence, found.fit, found.agreement, DOCS / "skills-emergence.png")
@@ -63,17 +64,17 @@ def emergence(work: Path) -> None:
                         "P now",
                         "P within ten times the compute",
                         "FLOPs from which P is 0.9",
-                        "accuracy there at ten times",
+                        "accuracy at ten times",
                         "chance",
                     ],
                     rows,
                 ),
                 "### Do the held-out largest models agree?",
-                str(record.__str__().splitlines()[0]) + " " + record.__str__().splitlines()[1],
+                " ".join(str(record).splitlines()[:2]),
                 table(
                     ["said", "accuracies", "above, expected", "above, found"],
                     [
-                        [str(row["said"]), str(row["rows"]), f"{row['expected']:.1f}", str(row["above"])]
+                        [between(row["said"]), str(row["rows"]), f"{row['expected']:.1f}", str(row["above"])]
                         for row in record.bins().to_dict("records")
                     ],
                 ),
@@ -107,15 +108,19 @@ def emergence(work: Path) -> None:
     put(DOCS / "small-worlds.md", "sizes", COMMAND, sizes_text(leaving))
 
 
+def between(said: pd.Interval) -> str:
+    return f"{percent(max(said.left, 0.0) or 0.0)} to {percent(said.right)}".replace("under 1", "0").replace(
+        "over 99", "100"
+    )
+
+
 def sizes_text(leaving: Leaving) -> str:
     shared = [
         skill
         for skill, part in leaving.table.groupby("skill", sort=False)
         if {"simple_prose", "ordinary_prose"} <= set(part["task"])
     ]
-    sooner = "; ".join(
-        f"{skill} {percent(leaving.sooner(skill, 'simple_prose', 'ordinary_prose'))}" for skill in shared
-    )
+    sooner = "; ".join(f"{skill} {sooner_text(leaving, skill)}" for skill in shared)
 
     def size(value: float) -> str:
         if value == 0:
@@ -128,7 +133,8 @@ def sizes_text(leaving: Leaving) -> str:
             "From the posterior of losses and that of accuracies ([skills](skills.md)), fitted to the runs of all "
             "budgets but the dearest: the size from which the expected accuracy is above chance by "
             f"{leaving.margin:g}, along the recipe by which the runs were made, with its 90 % interval. `within`: the "
-            "probability that the size is one of at most ten times the dearest fitted run's compute.",
+            "probability that the size is one of at most ten times the dearest fitted run's compute. `before all`: of "
+            "a thousandth of that compute and below.",
             "![Sizes at which skills leave chance](skills-sizes.png)",
             table(
                 ["skill", "world", "params", "within"],
@@ -146,3 +152,12 @@ def sizes_text(leaving: Leaving) -> str:
             f"{sooner}.",
         ]
     )
+
+
+def sooner_text(leaving: Leaving, skill: str) -> str:
+    both = leaving.table[
+        (leaving.table["skill"] == skill) & leaving.table["task"].isin(["simple_prose", "ordinary_prose"])
+    ]
+    if (both["params_q0.95"] == 0).all():
+        return "not known, since it is there in both before all sizes asked"
+    return percent(leaving.sooner(skill, "simple_prose", "ordinary_prose"))

@@ -67,7 +67,7 @@ def draw_moved(found: Mapping[str, Moved], path: Path) -> None:
         path.write_bytes(style.save(figure, "png"))
 
 
-def draw_gaps(posterior: bs.Posterior, path: Path, by: str = "group") -> None:
+def draw_gaps(posterior: bs.Posterior, path: Path, by: str) -> None:
     """Loss of every group against compute, measured and expected, and the gap between the ends."""
     with style.styled():
         figure, (axis, gap) = style.panels(style.WIDE, 2, 2, 2.9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bayescale.runs import read_runs
-from bayescale.skills.groups import gaps, group_model
+from bayescale.skills.groups import gaps, group_model, renamed
 from fitted.common import COMMAND, DOCS, WORLDS, fitted, gate
 from fitted.figures import draw_gaps
 from fitted.marked import put
@@ -14,9 +14,10 @@ from fitted.marked import put
 def groups(work: Path) -> None:
     runs = read_runs(WORLDS / "groups.parquet", where='grouping == "frequency"', inputs=("params", "tokens"))
     runs = runs[runs["task"] == "ordinary_prose"].reset_index(drop=True)
-    posterior = fitted(work, "groups", runs, group_model("chinchilla"))
-    found = gaps(posterior)
-    draw_gaps(posterior, DOCS / "skills-groups.png")
+    runs, by = renamed(runs)
+    posterior = fitted(work, "groups", runs, group_model("chinchilla", by))
+    found = gaps(posterior, by)
+    draw_gaps(posterior, DOCS / "skills-groups.png", by)
     put(
         DOCS / "measured.md",
         "groups",

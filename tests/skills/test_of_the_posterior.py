@@ -8,8 +8,9 @@ import pytest
 import bayescale as bs
 from bayescale.errors import UserError
 from bayescale.laws import law
+from bayescale.models.design import make_design
 from bayescale.skills.complexity import role_of, what_moves
-from bayescale.skills.groups import gaps, group_model
+from bayescale.skills.groups import gaps, group_model, renamed
 
 
 def test_the_gap_between_groups(posterior: bs.Posterior) -> None:
@@ -35,6 +36,16 @@ def test_groups_have_to_be_pooled(posterior: bs.Posterior) -> None:
     with pytest.raises(UserError, match="was not pooled over 'group'"):
         gaps(posterior, by="group")
     assert "(1|group)" in str(group_model())
+
+
+def test_what_measure_groups_writes_can_be_fitted() -> None:
+    runs = bs.read_runs(
+        bs.bundled("runs") / "small-worlds" / "groups.parquet", where="grouping == 'frequency'"
+    )
+    table, by = renamed(runs)
+    cells = make_design(group_model("chinchilla", by), table).cells
+    assert set(cells[by]) == {"frequent", "middling", "rare"}
+    assert renamed(runs, "section")[0] is runs
 
 
 def test_the_floor_moves_and_the_exponents_do_not(posterior: bs.Posterior) -> None:
