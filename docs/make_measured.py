@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import measured_figures as figures
 import numpy as np
 import pandas as pd
+from fitted.marked import kept
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from scipy.stats import beta, norm, spearmanr
 
+from bayescale.numerals import percent
 from bayescale.report.figures import style
 
 HERE = Path(__file__).parent
@@ -286,7 +289,7 @@ def ensembles() -> str | None:
     runs = read("ensembles")
     if runs is None:
         return None
-    runs = runs.assign(family=runs["task"] + runs["budget"].map(flops) + runs["width"].astype(str))
+    runs = runs.assign(family=runs["task"] + runs["budget"].map("{:.6g}".format) + runs["width"].astype(str))
     many = runs.groupby("family")["ensemble"].transform("max") >= 8
     rows, won = [], []
     for (task, budget), part in runs[many].groupby(["task", "budget"]):
@@ -323,7 +326,7 @@ def ensembles() -> str | None:
                     if size > 1 and len(same)
                     else "",
                     f"{best:.4f}" if size > 1 and len(others) else "",
-                    "" if np.isnan(p) else f"{p:.2f}",
+                    "" if np.isnan(p) else percent(p),
                 ]
             )
     head = [
@@ -340,7 +343,7 @@ def ensembles() -> str | None:
         f"Of {len(won)} comparisons at equal training FLOPs, the ensemble is the better buy with "
         f"probability above one half "
         f"in {len(good)}"
-        + (f"; the best case has {max(won, key=lambda w: w[3])[3]:.2f}" if won else "")
+        + (f"; the best case has {percent(max(won, key=lambda w: w[3])[3])}" if won else "")
         + ". The probability takes seeds to scatter about either as the members do; held-out text is "
         "the same for both.\n"
     )
@@ -353,6 +356,7 @@ def ensembles() -> str | None:
             "times their parameters "
             "also takes as much to run. On your own sweep, with several `seeds`: `bayescale measure "
             "ensembles SWEEP.toml`.\n",
+            figures.ensembles(runs),
             table(head, rows),
             sentence,
         ]
@@ -397,6 +401,7 @@ def compression() -> str | None:
             "held-out loss in nats per token ([data card](../runs/compression/README.md)). On your own "
             "sweep: "
             "`bayescale measure compression SWEEP.toml --scheme int4 --scheme prune50`.\n",
+            figures.compression(runs),
             table(head, rows),
             memory(runs),
         ]
@@ -452,7 +457,7 @@ def retrieval() -> str | None:
     sentence = (
         f"With the largest datastore the loss falls in {int((last['loss_change'] < 0).sum())} of "
         f"{len(last)} models; the median "
-        f"probability that it falls on other documents too is {np.nanmedian(good):.2f}.\n"
+        f"probability that it falls on other documents too is {percent(float(np.nanmedian(good)))}.\n"
     )
     return "\n".join(
         [
@@ -464,6 +469,7 @@ def retrieval() -> str | None:
             "trust the neighbours is chosen on other held-out documents. On your own sweep, with "
             '`pip install "bayescale[retrieval]"`: `bayescale measure retrieval SWEEP.toml '
             "--datastore 65536`.\n",
+            figures.retrieval(runs),
             table(["task", "params", "loss without", *(f"{s:,.0f} tokens" for s in stores)], rows),
             sentence,
         ]
@@ -563,8 +569,9 @@ def shape() -> str | None:
         p = norm.cdf((wide["fixed-256"] - wide["grows"]) / (spread * np.sqrt(2 / count)))
         text.append(
             "P(growing is below the fixed length), by the scatter of seeds: "
-            + ", ".join(f"{value:.2f} at {flops(b)}" for b, value in zip(wide.index, p, strict=True))
+            + ", ".join(f"{percent(value)} at {flops(b)}" for b, value in zip(wide.index, p, strict=True))
             + ". "
+            + against_short(wide, spread * np.sqrt(2 / count))
             + (
                 f"To reach the loss of the fixed length, the growing one takes "
                 f"{1 / np.median(equal):.2f} of its FLOPs (median "
@@ -583,10 +590,20 @@ def shape() -> str | None:
             "([data card](../runs/adaptive-shape/README.md)). In a sweep file: "
             '`{ name = "grows", kind = "llama", contexts '
             "= [[32, 0.5], [256, 0.5]] }`.\n",
+            figures.shape(best),
             table(["FLOPs", *wide.columns], rows),
             *text,
         ]
     )
+
+
+def against_short(wide: pd.DataFrame, error: float) -> str:
+    """The growing one against short sequences throughout, which no one who needs long ones would train."""
+    if "fixed-64" not in wide:
+        return ""
+    p = norm.cdf((wide["fixed-64"] - wide["grows"]) / error)
+    odds = ", ".join(f"{percent(value)} at {flops(b)}" for b, value in zip(wide.index, p, strict=True))
+    return f"That it is below 64 throughout: {odds}. "
 
 
 MEASURED: tuple[Callable[[], str | None], ...] = (
@@ -601,11 +618,17 @@ MEASURED: tuple[Callable[[], str | None], ...] = (
 
 def main() -> None:
     if page := small_worlds():
-        (HERE / "small-worlds.md").write_text(page, "utf-8")
+        write("small-worlds.md", page)
     sections = [text for section in MEASURED if (text := section())]
     if sections:
         head = f"# Measured after training, and beyond text\n\nMade by {COMMAND} from the tables under `runs/`.\n"
-        (HERE / "measured.md").write_text("\n".join([head, *sections]), "utf-8")
+        write("measured.md", "\n".join([head, *sections]))
+
+
+def write(name: str, page: str) -> None:
+    """Write a page, with what `make_skills.py` put into it."""
+    path = HERE / name
+    path.write_text("\n\n".join(part for part in (page.rstrip(), kept(path)) if part) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

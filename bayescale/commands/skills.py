@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BUNDLED = "small-worlds"
 LAW = "chinchilla"
-FEWEST_RUNS = 8
 
 app = typer.Typer(
     name="skills",
@@ -63,27 +62,31 @@ def bundled_families(
     """Skills of the bundled families: fit the cheaper runs, say when each skill emerges, ask the held-out runs."""
     if context.invoked_subcommand is not None:
         return
-    from bayescale.bundled import bundled
+    from bayescale.bundled import DEFAULT_MODEL, bundled
     from bayescale.runs import read_runs
+    from bayescale.skills.study import FEWEST_RUNS, own_texts, parted
+    from bayescale.skills.table import read_skills
 
     folder = bundled("runs") / BUNDLED
     if figure is not None:
         writable(figure)
     runs = read_runs(folder / "runs.parquet", where='status == "finished"')
-    fitted, holdout = _parted(runs)
+    fitted, holdout, few = parted(runs)
+    if few:
+        note(f"left out, with fewer than {FEWEST_RUNS} runs: {', '.join(few)}")
     note(f"{len(fitted)} runs to fit, {len(holdout)} dearer ones held out; the loss by NUTS ...")
-    posterior = fit_table(fitted, LAW, seed, None)
+    posterior = fit_table(fitted, DEFAULT_MODEL, seed, None)
     note(f"loss: health {posterior.health().verdict}")
     _emergence(
         posterior,
-        folder / "skills.parquet",
+        own_texts(read_skills(folder / "skills.parquet")),
+        "skills.parquet",
         holdout,
         link,
         margin,
         factor,
         0.9,
         False,
-        None,
         None,
         seed,
         figure,
@@ -126,10 +129,24 @@ def emerge(
         writable(figure)
     posterior = load_fit(fit)
     from bayescale.commands.fits import unseen
+    from bayescale.skills.table import read_skills
 
+    counts = read_skills(skills, _chance(chance))
     held = unseen(posterior, holdout, where)
     _emergence(
-        posterior, skills, held, link, margin, factor, sure, optimal, chance, priors, seed, figure, as_json
+        posterior,
+        counts,
+        skills.name,
+        held,
+        link,
+        margin,
+        factor,
+        sure,
+        optimal,
+        priors,
+        seed,
+        figure,
+        as_json,
     )
 
 
@@ -180,7 +197,7 @@ def observe(
         held_out_scores,
         read_scores,
     )
-    from bayescale.skills.observational.fit import ObservationalPriors
+    from bayescale.skills.observational.priors import ObservationalPriors
 
     scores = read_scores(table, _names(benchmarks), _names(post), _chance(chance))
     keep = np.ones(len(scores.models), dtype=bool)
@@ -252,10 +269,10 @@ def groups(
     """
     from bayescale.models import DesignError
     from bayescale.runs import read_runs
-    from bayescale.skills.groups import gaps, group_model
+    from bayescale.skills.groups import gaps, group_model, renamed
 
-    model = group_model(law, by)
-    table = read_runs(runs, where=where, inputs=model.definition.inputs)
+    inputs = group_model(law, by).definition.inputs
+    table = read_runs(runs, where=where, inputs=inputs)
     if by not in table:
         raise UserError(f"{runs}: there is no column {by!r}; name the column of groups with --by")
     groupings = table["grouping"].unique() if "grouping" in table else []
@@ -264,8 +281,9 @@ def groups(
             f"{runs}: its groups are of several kinds ({', '.join(map(str, groupings))}), which overlap; "
             f"take one with --where 'grouping == \"{groupings[0]}\"'"
         )
+    table, by = renamed(table, by)
     try:
-        posterior = fit_table(table, model, seed, None)
+        posterior = fit_table(table, group_model(law, by), seed, None)
     except DesignError as error:
         raise UserError(f"{runs}: {error}") from None
     found = gaps(posterior, by, factor)
@@ -303,7 +321,7 @@ def moves(
 @app.command()
 def priors() -> None:
     """The priors of every model here, and how to write a file that changes them."""
-    from bayescale.skills.observational.fit import ObservationalPriors
+    from bayescale.skills.observational.priors import ObservationalPriors
     from bayescale.skills.priors import AccuracyPriors, ScorePriors
 
     for title, ranges in (
@@ -315,57 +333,48 @@ def priors() -> None:
     say("A file for --priors: slope = { range = [0.5, 5], mass = 0.9 }")
 
 
-def _parted(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Runs to fit, and dearer ones to be predicted: as the table says, or else its dearest budget."""
-    counts = runs.groupby("task")["run_id"].transform("size")
-    few = runs.loc[counts < FEWEST_RUNS, "task"].unique()
-    if len(few):
-        note(f"left out, with fewer than {FEWEST_RUNS} runs: {', '.join(map(str, few))}")
-    runs = runs[counts >= FEWEST_RUNS]
-    held = runs["split"] == "holdout"
-    if not held.any():
-        held = runs["budget"] == runs["budget"].max()
-    return runs[~held].reset_index(drop=True), runs[held].reset_index(drop=True)
-
-
 def _emergence(
     posterior: Any,
-    skills: Path,
+    counts: pd.DataFrame,
+    file: str,
     holdout: pd.DataFrame | None,
     link: str,
     margin: float,
     factor: float,
     sure: float,
     optimal: bool,
-    chance: str | None,
     priors: Path | None,
     seed: int,
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    from bayescale.skills.accuracy import fit_accuracy
-    from bayescale.skills.agreement import agreement
-    from bayescale.skills.emergence import emergence
     from bayescale.skills.links import LINKS
     from bayescale.skills.priors import AccuracyPriors
-    from bayescale.skills.table import read_skills, with_runs
+    from bayescale.skills.study import study_skills
 
     if link not in LINKS:
         raise UserError(f"--link is one of {', '.join(LINKS)}: got {link!r}")
-    counts = read_skills(skills, _chance(chance))
-    rows = with_runs(counts, posterior.runs, skills.name)
-    fit = fit_accuracy(rows, link, AccuracyPriors.load(priors), seed)  # type: ignore[arg-type]
-    found = emergence(fit, posterior, margin, factor, sure, optimal, seed)
-    record = None
-    if holdout is not None:
-        record = agreement(fit, posterior, with_runs(counts, holdout, skills.name), margin, seed)
-    smooth = _smooth(rows, posterior, factor, seed)
+    found = study_skills(
+        posterior,
+        counts,
+        holdout,
+        link,  # type: ignore[arg-type]
+        margin,
+        factor,
+        sure,
+        optimal,
+        AccuracyPriors.load(priors),
+        seed,
+        file,
+    )
+    fit, record = found.fit, found.agreement
+    smooth = _smooth(found.rows, posterior, factor, seed)
     if as_json:
         say_json(
             {
                 "health": fit.health().to_dict(),
                 "skills": fit.summary().to_dict("records"),
-                **found.to_dict(),
+                **found.emergence.to_dict(),
                 "agreement": record and record.to_dict(),
                 "scores": [table.to_dict("records") for table in smooth],
             }
@@ -373,7 +382,7 @@ def _emergence(
     else:
         say(str(fit.health()))
         say(str(fit))
-        say(f"\n{found}")
+        say(f"\n{found.emergence}")
         for table in smooth:
             say(
                 f"\nthe same answers by {table['score'].iloc[0]}, a mean per item, at {factor:g} times the compute:"
@@ -384,7 +393,7 @@ def _emergence(
     if figure is not None:
         from bayescale.report.figures.skills import draw
 
-        draw(found, fit, record, figure)
+        draw(found.emergence, fit, record, figure)
         note(f"wrote {figure}")
     _exit(fit)
 

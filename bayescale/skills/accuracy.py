@@ -25,6 +25,7 @@ from bayescale.inference.health import Health
 from bayescale.inference.nuts import Settings
 from bayescale.skills.beta_binomial import log_probability
 from bayescale.skills.errors import SkillsError
+from bayescale.skills.information import of_logit
 from bayescale.skills.links import LINKS, Link
 from bayescale.skills.pooling import centredness, log_normal, pooled
 from bayescale.skills.priors import AccuracyPriors
@@ -47,9 +48,6 @@ REPORTED = (
 
 FEWEST = 4
 """Runs that a curve with two parameters needs."""
-
-TYPICAL_SPREAD = 0.005
-"""Of rho, where only the order of magnitude matters: how centred a skill is sampled."""
 
 
 @dataclass(frozen=True)
@@ -298,11 +296,7 @@ def _arrays(rows: pd.DataFrame, units: pd.DataFrame, link: Link) -> dict[str, np
     gain = units["reference"].to_numpy(float)[unit] - rows["loss"].to_numpy(float)
     chance, ceiling = (units[name].to_numpy(float) for name in ("chance", "ceiling"))
     items, correct = (rows[name].to_numpy(float) for name in ("items", "correct"))
-    # What a row says of its logit, roughly: the share as measured, and a count that the spread between runs shortens.
-    share = np.clip((correct / items - chance[unit]) / (ceiling - chance)[unit], 0.02, 0.98)
-    p = np.clip(chance[unit] + (ceiling - chance)[unit] * share, 0.02, 0.98)
-    worth = items / (1 + (items - 1) * TYPICAL_SPREAD)
-    weight = worth * ((ceiling - chance)[unit] * share * (1 - share)) ** 2 / (p * (1 - p))
+    weight = of_logit(correct / items, items, chance[unit], ceiling[unit])
     count = len(units)
     priors = AccuracyPriors()
     spreads = [float(np.exp(priors.normal(name)[0])) for name in ("level_sd", "slope_sd")]

@@ -78,6 +78,25 @@ class Agreement:
         table = groups.agg(rows=("above", "size"), expected=("probability", "sum"), above=("above", "sum"))
         return table.reset_index(names="said")
 
+    def by(self, *columns: str) -> pd.DataFrame:
+        """The same counts within groups of the held-out rows, by task and skill say.
+
+        Returns
+        -------
+        DataFrame
+            A row a group: ``rows``, ``expected`` and ``above``, ``inside90``, and ``rank``, the mean rank of what was
+            measured among what was forecast: a half where forecasts lean neither way.
+        """
+        middle = self.rows["rank"].between(0.05, 0.95)
+        groups = self.rows.assign(middle=middle).groupby(list(columns), sort=False, observed=True)
+        return groups.agg(
+            rows=("above", "size"),
+            expected=("probability", "sum"),
+            above=("above", "sum"),
+            inside90=("middle", "mean"),
+            rank=("rank", "mean"),
+        ).reset_index()
+
     def __str__(self) -> str:
         runs = self.rows["run_id"].nunique()
         bands = ", ".join(f"{percent(self.inside(m))} inside the {percent(m)} band" for m in MASSES)
@@ -104,6 +123,7 @@ class Agreement:
             "brier": self.brier,
             "inside": {str(m): self.inside(m) for m in MASSES},
             "bins": self.bins().astype({"said": str}).to_dict("records"),
+            "by": self.by(*(c for c in ("task", "skill") if c in self.rows)).to_dict("records"),
         }
 
 

@@ -19,8 +19,8 @@ from bayescale.numerals import percent, significant
 from bayescale.posterior import PosteriorData
 from bayescale.skills.errors import SkillsError
 
-Role = Literal["floor", "exponent", "offset"]
-ROLES: tuple[Role, ...] = ("exponent", "floor", "offset")
+Role = Literal["floor", "exponent", "share", "offset"]
+ROLES: tuple[Role, ...] = ("exponent", "share", "floor", "offset")
 
 MATTERS = 0.1
 """A parameter has moved where it is a tenth more or less: the least that a forecast a few decades out would show."""
@@ -33,9 +33,9 @@ class Moved:
     Attributes
     ----------
     table : DataFrame
-        A row a parameter: ``parameter``, ``role``, ``ratio`` (the complex corpus over the simple one, along the
-        covariate) with its 90 % ends, ``higher`` (probability that it is above one), ``moved`` (probability that
-        it differs by more than a tenth either way).
+        A row a parameter that is pooled over the corpora: ``parameter``, ``role``, ``ratio`` (the complex corpus over
+        the simple one, along the covariate) with its 90 % ends, ``higher`` (probability that it is above one),
+        ``moved`` (probability that it differs by more than a tenth either way).
     simple, complex : str
         The corpora at the ends.
     unit : str
@@ -77,10 +77,15 @@ class Moved:
 
 
 def role_of(parameter: Parameter) -> Role:
-    """What a parameter does: an amplitude is an offset, E the floor, and the rest bends the curve."""
-    if parameter.centring is not None:
-        return "offset"
-    return "floor" if parameter.name == "E" else "exponent"
+    """What a parameter does: E is the floor, an amplitude an offset, and the rest bends the curve.
+
+    A share, of size in what is above the floor say, has no unit, whatever it is sampled as.
+    """
+    if parameter.name == "E":
+        return "floor"
+    if parameter.support == "unit":
+        return "share"
+    return "exponent" if parameter.centring is None else "offset"
 
 
 def what_moves(
@@ -132,17 +137,22 @@ def what_moves(
             if not all(name in place for name in names):
                 continue
             here = sizes[parameter.name][:, [place[name] for name in names]]
-            if role != "exponent":
+            if role in ("floor", "offset"):
                 here = here / scale
             kept.append(np.log(np.maximum(here, 1e-300)) @ (z / (z**2).sum()))
         if not kept:
             raise SkillsError(f"no group has runs on all of {', '.join(names)}")
         ratio = np.exp(np.mean(kept, axis=0))
+        # A parameter that all corpora share by the model's pooling was never asked.
+        if np.allclose(ratio, 1.0, atol=1e-12):
+            continue
         low, middle, high = np.quantile(ratio, (0.05, 0.5, 0.95))
         moved = np.abs(np.log(ratio)) > np.log1p(MATTERS)
         rows.append(
             {
-                "parameter": parameter.name if parameter.centring is None else parameter.centring.symbol,
+                "parameter": parameter.name
+                if parameter.centring is None or role == "floor"
+                else parameter.centring.symbol,
                 "role": role,
                 "ratio": middle,
                 "ratio_q0.05": low,
@@ -157,11 +167,11 @@ def what_moves(
 def _sampled_as(
     law: Law, values: Mapping[str, np.ndarray], reference: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
-    """Every parameter as it is sampled: an amplitude as the size of its term at the runs' middle."""
+    """Every parameter as it is sampled, an amplitude as its term's size at the runs' middle; but the floor as it is."""
     return {
         p.name: np.asarray(
             values[p.name]
-            if p.centring is None
+            if p.centring is None or role_of(p) == "floor"
             else p.centring.from_natural(values[p.name], values, reference)
         )
         for p in law.parameters

@@ -41,7 +41,8 @@ class Emergence:
         A row a skill and cell: the cell's labels, ``skill``, ``chance``, ``dearest`` (compute of the dearest
         fitted run), ``now`` and ``within`` (probability that a run of that compute, and of `factor` times it, is
         above chance by the margin), ``flops`` (the least compute at which that probability is `sure` and stays so;
-        NaN beyond the reach), ``accuracy`` with its 90 % interval ends at `factor` times the compute.
+        NaN beyond the reach), ``params`` (the size of that run, where the law has one), ``accuracy`` with its 90 %
+        interval ends at `factor` times the compute.
     curves : DataFrame
         A row a skill, cell and budget: ``flops``, ``probability``, ``accuracy``, ``accuracy_q0.05``,
         ``accuracy_q0.95``.
@@ -162,7 +163,9 @@ def emergence(
             raise SkillsError("the compute of the fitted runs is not known: add flops, or params and tokens")
         steps = np.arange(-3 * PER_DECADE, round(np.log10(REACH) * PER_DECADE) + 1)
         budgets = np.sort(np.append(dearest * 10 ** (steps / PER_DECADE), dearest * factor))
-        loss, _ = loss_draws(posterior, points_along(posterior, cell, budgets.tolist(), optimal), "run", seed)
+        points = points_along(posterior, cell, budgets.tolist(), optimal)
+        loss, _ = loss_draws(posterior, points, "run", seed)
+        sizes = points["params"].to_numpy(float) if "params" in points else np.full(len(points), np.nan)
         which = paired(fit, len(loss), seed)
         at = {
             name: int(np.argmin(np.abs(np.log(budgets / (dearest * x)))))
@@ -182,6 +185,7 @@ def emergence(
                     "dearest": dearest,
                     **{name: float(above[i]) for name, i in at.items()},
                     "flops": float(budgets[reached[0]]) if len(reached) else np.nan,
+                    "params": float(sizes[reached[0]]) if len(reached) else np.nan,
                     "accuracy": middle[at["within"]],
                     "accuracy_q0.05": low[at["within"]],
                     "accuracy_q0.95": high[at["within"]],

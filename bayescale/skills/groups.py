@@ -17,10 +17,14 @@ import pandas as pd
 
 from bayescale.forecast.expected import expected_loss
 from bayescale.models import Model
+from bayescale.models.design import RESERVED
 from bayescale.numerals import percent, scientific, significant
 from bayescale.posterior import PosteriorData
 from bayescale.skills.errors import SkillsError
 from bayescale.skills.frontier import cells_of, dearest_of, points_along, rows_of
+
+PART = "part"
+"""What groups are called in a posterior, where their own name is taken."""
 
 GAIN = 0.01
 """Nats by which a loss has to fall to count as an improvement."""
@@ -90,6 +94,18 @@ def group_model(law: str = "chinchilla", by: str = "group", also: tuple[str, ...
     return plain.model_copy(
         update={"name": f"{law}-by-{by}", "pooling": dict.fromkeys(names, formula)}, deep=True
     )
+
+
+def renamed(runs: pd.DataFrame, by: str = "group") -> tuple[pd.DataFrame, str]:
+    """The table with its groups under a name that can be pooled over, and that name.
+
+    ``group``, as `bayescale measure groups` calls them, is what predictions say of a point's own groups.
+    """
+    if by not in RESERVED:
+        return runs, by
+    out = runs.rename(columns={by: PART})
+    out.attrs = runs.attrs
+    return out, PART
 
 
 def gaps(

@@ -20,7 +20,7 @@ from bayescale.inference.health import Health, check_health
 from bayescale.inference.nuts import Settings
 
 import jax  # isort: skip
-from numpyro.infer import MCMC, NUTS, init_to_uniform  # isort: skip
+from numpyro.infer import MCMC, NUTS, init_to_median  # isort: skip
 
 LARGEST_DENSE = 150
 """Coordinates beyond which a dense mass matrix costs more than it saves."""
@@ -151,7 +151,7 @@ def _runner(program: Program, warmup: int, draws: int, target: float, depth: int
             target_accept_prob=target,
             dense_mass=dense,
             max_tree_depth=depth,
-            init_strategy=init_to_uniform(radius=1.0),
+            init_strategy=init_to_median(num_samples=3),
         )
         mcmc = MCMC(kernel, num_warmup=warmup, num_samples=draws, num_chains=1, progress_bar=False)
         fields = ("diverging", "energy", "num_steps", "accept_prob")

@@ -52,6 +52,10 @@ def test_runs_of_the_truth_agree(
     assert record.inside(0.9) > 0.75
     assert record.brier < 0.25
     assert len(record.rows) == 3 * len(dearer)
+    table = record.by("task", "skill")
+    assert table["rows"].sum() == len(record.rows)
+    assert table["above"].sum() == record.found
+    assert table["expected"].sum() == pytest.approx(record.expected)
 
 
 def test_runs_of_another_truth_do_not(

@@ -33,8 +33,6 @@ def fit(table: pd.DataFrame) -> ObservationalFit:
     )
 
 
-# A chain of two gets stuck here (R-hat 2.3) and the gate says so: not mended yet.
-@pytest.mark.slow
 def test_the_truth_comes_back(fit: ObservationalFit) -> None:
     _, truth = scores_table()
     assert fit.health().verdict != "FAIL", str(fit.health())
@@ -48,8 +46,6 @@ def test_the_truth_comes_back(fit: ObservationalFit) -> None:
     assert (fit.sampled.flat("loading")[:, 0, 0] == 1).all()
 
 
-# A chain of two gets stuck here (R-hat 2.3) and the gate says so: not mended yet.
-@pytest.mark.slow
 def test_dearer_models_are_forecast(fit: ObservationalFit, table: pd.DataFrame) -> None:
     held = check_scores(table, post=["tuned"], chance=0.25)
     record = held_out_scores(fit, held.keeping((held.models["flops"] >= 2e24).to_numpy()))
@@ -58,8 +54,6 @@ def test_dearer_models_are_forecast(fit: ObservationalFit, table: pd.DataFrame) 
     assert record.error < 0.08
 
 
-# A chain of two gets stuck here (R-hat 2.3) and the gate says so: not mended yet.
-@pytest.mark.slow
 def test_new_families_are_less_certain(fit: ObservationalFit) -> None:
     models = pd.DataFrame({"model": ["k", "n"], "family": ["f0", "unheard-of"], "flops": 1e24, "tuned": 0})
     out = forecast_scores(fit, models)

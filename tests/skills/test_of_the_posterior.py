@@ -7,8 +7,10 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import UserError
-from bayescale.skills.complexity import what_moves
-from bayescale.skills.groups import gaps, group_model
+from bayescale.laws import law
+from bayescale.models.design import make_design
+from bayescale.skills.complexity import role_of, what_moves
+from bayescale.skills.groups import gaps, group_model, renamed
 
 
 def test_the_gap_between_groups(posterior: bs.Posterior) -> None:
@@ -36,6 +38,16 @@ def test_groups_have_to_be_pooled(posterior: bs.Posterior) -> None:
     assert "(1|group)" in str(group_model())
 
 
+def test_what_measure_groups_writes_can_be_fitted() -> None:
+    runs = bs.read_runs(
+        bs.bundled("runs") / "small-worlds" / "groups.parquet", where="grouping == 'frequency'"
+    )
+    table, by = renamed(runs)
+    cells = make_design(group_model("chinchilla", by), table).cells
+    assert set(cells[by]) == {"frequent", "middling", "rare"}
+    assert renamed(runs, "section")[0] is runs
+
+
 def test_the_floor_moves_and_the_exponents_do_not(posterior: bs.Posterior) -> None:
     table = what_moves(posterior, {"code": 0, "docs": 1}).table.set_index("parameter")
     floor = table.loc["E"]
@@ -52,3 +64,9 @@ def test_corpora_have_to_be_known(posterior: bs.Posterior) -> None:
         what_moves(posterior, {"poems": 0, "code": 1})
     with pytest.raises(UserError, match="different complexity"):
         what_moves(posterior, {"docs": 1, "code": 1})
+
+
+def test_the_roles_of_a_law_with_a_share() -> None:
+    roles = {p.name: role_of(p) for p in law("generalised").parameters}
+    assert roles["E"] == "floor" and roles["K"] == "offset" and roles["rho"] == "share"
+    assert roles["a"] == roles["b"] == "exponent"

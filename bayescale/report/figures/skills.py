@@ -26,7 +26,7 @@ def draw(found: Emergence, fit: SkillFit, record: Agreement | None, path: Path) 
     """
     count = len(fit.units) + 1
     with style.styled():
-        figure, axes = style.panels(style.WIDE, count, COLUMNS, 2.2, extra=0.3)
+        figure, axes = style.panels(style.WIDE, count, COLUMNS, 2.3, extra=0.3)
         for unit, axis in enumerate(axes[:-1]):
             _curve(axis, fit, record, unit)
         last = axes[-1]
@@ -70,5 +70,7 @@ def _curve(axis, fit: SkillFit, record: Agreement | None, unit: int) -> None:  #
         zorder=4,
     )
     axis.axhline(about["chance"], color=style.GREY, linewidth=0.8)
-    axis.set(title=style.label(unit_name(about)), xlabel="loss [nats/token]")
+    # A line for the skill and one for its task: together they are wider than a panel.
+    title = "\n".join(style.label(about[c]) for c in columns)
+    axis.set(title=title, xlabel="loss [nats/token]")
     axis.invert_xaxis()

@@ -22,14 +22,13 @@ import pandas as pd
 
 from bayescale.inference.health import Health
 from bayescale.inference.nuts import Settings
-from bayescale.laws import Range
-from bayescale.laws.base import Support
-from bayescale.models.spec import Prior
 from bayescale.skills.beta_binomial import log_probability
 from bayescale.skills.errors import SkillsError
+from bayescale.skills.information import of_logit
+from bayescale.skills.observational.geometry import centred
+from bayescale.skills.observational.priors import ObservationalPriors
 from bayescale.skills.observational.table import Scores
 from bayescale.skills.pooling import log_normal, pooled
-from bayescale.skills.priors import Priors
 from bayescale.skills.sampling import Sampled, sample
 
 MANY = 1e6
@@ -49,38 +48,6 @@ REPORTED = (
     "start_sd",
     "own_sd",
 )
-
-
-class ObservationalPriors(Priors):
-    """Of the factor model."""
-
-    efficiency: Prior = Range(0.2, 3.0)
-    efficiency_sd: Prior = Range(0.1, 0.8)
-    second: Prior = Range(-1.0, 1.0)
-    start: Prior = Range(-2.5, 2.5)
-    start_sd: Prior = Range(0.2, 2.0)
-    own_sd: Prior = Range(0.05, 0.6)
-    loading: Prior = Range(0.3, 3.0)
-    crossed: Prior = Range(-1.0, 1.0)
-    easiness: Prior = Range(-3.0, 3.0)
-    post: Prior = Range(-1.5, 1.5)
-    spread: Prior = Range(0.0005, 0.03)
-
-    @classmethod
-    def about(cls) -> dict[str, tuple[Support, str]]:
-        return {
-            "efficiency": ("positive", "logits of the first anchor per decade of compute, typical family"),
-            "efficiency_sd": ("positive", "standard deviation of its log between families"),
-            "second": ("real", "logits per decade of further capabilities, which compute may also cost"),
-            "start": ("real", "capability at the middle of the compute, typical family"),
-            "start_sd": ("positive", "standard deviation of it between families"),
-            "own_sd": ("positive", "scatter of models about their family's line"),
-            "loading": ("positive", "logits of a benchmark per logit of the first anchor"),
-            "crossed": ("real", "logits of a benchmark per logit of a further anchor"),
-            "easiness": ("real", "logit of a benchmark where capabilities are zero"),
-            "post": ("real", "what an intervention adds to a capability"),
-            "spread": ("positive", "scatter of a benchmark's scores, as the correlation of two items"),
-        }
 
 
 @dataclass(frozen=True)
@@ -122,20 +89,19 @@ class ObservationalModel:
             )
         }
         own_sd = []
-        half = jnp.full(self.families, 0.5)
         for k in range(self.factors):
             sd = log_normal(f"efficiency_sd_{k}", priors.normal("efficiency_sd"))
             kept["efficiency_sd"].append(sd)
             if k == 0:
                 typical = numpyro.sample("log_efficiency", dist.Normal(*priors.normal("efficiency")))
-                efficiency = jnp.exp(pooled("log_efficiency_of", typical, sd, half))
+                efficiency = jnp.exp(pooled("log_efficiency_of", typical, sd, data["centred_rate"]))
                 typical = jnp.exp(typical)
             else:
                 typical = numpyro.sample(f"rate_{k}", dist.Normal(*priors.normal("second")))
-                efficiency = pooled(f"rate_of_{k}", typical, sd, half)
+                efficiency = pooled(f"rate_of_{k}", typical, sd, data["centred_rate"])
             middle = numpyro.sample(f"middle_{k}", dist.Normal(*priors.normal("start")))
             spread = log_normal(f"start_sd_{k}", priors.normal("start_sd"))
-            start = pooled(f"start_of_{k}", middle, spread, half)
+            start = pooled(f"start_of_{k}", middle, spread, data["centred_start"])
             effect = jnp.zeros(0)
             if self.post:
                 effect = numpyro.sample(
@@ -145,7 +111,7 @@ class ObservationalModel:
             line = start[family] + efficiency[family] * data["decades"]
             if self.post:
                 line = line + data["post"] @ effect
-            capability.append(pooled(f"capability_{k}", line, own, data["centred"]))
+            capability.append(pooled(f"capability_{k}", line, own, data["centred_model"]))
             own_sd.append(own)
             for name, value in (
                 ("efficiency", efficiency),
@@ -379,7 +345,6 @@ def fit_observational(
     share = scores.scores[model_index, bench]
     known = np.isfinite(scores.items[model_index, bench])
     items = np.where(known, scores.items[model_index, bench], MANY)
-    per_model = np.bincount(model_index, minlength=len(decades))
     model = ObservationalModel(
         factors,
         tuple(order),
@@ -389,8 +354,9 @@ def fit_observational(
         len(scores.post),
         priors or ObservationalPriors(),
     )
+    families_of = np.array([families.index(f) for f in scores.models["family"]])
     data = {
-        "family": np.array([families.index(f) for f in scores.models["family"]]),
+        "family": families_of,
         "decades": decades - middle,
         "post": scores.models[list(scores.post)].to_numpy(float).reshape(len(decades), -1),
         "model": model_index,
@@ -399,8 +365,13 @@ def fit_observational(
         "items": items,
         "chance": scores.chance,
         "ceiling": scores.ceiling,
-        # A score says its model's capability to about a third of a logit, a family's line to about a fifth.
-        "centred": per_model * 9.0 / (per_model * 9.0 + 25.0),
+        **centred(
+            of_logit(share, items, scores.chance[bench], scores.ceiling[bench]),
+            model_index,
+            families_of,
+            decades - middle,
+            model.priors,
+        ),
     }
     sampled = sample(
         model,

@@ -110,7 +110,7 @@ class HeldOutScores:
     Attributes
     ----------
     rows : DataFrame
-        ``model``, ``family``, ``benchmark``, ``measured``, ``median``, ``rank``.
+        ``model``, ``family``, ``flops``, ``benchmark``, ``measured``, ``median``, ``rank``.
     """
 
     rows: pd.DataFrame
@@ -165,6 +165,7 @@ def held_out_scores(fit: ObservationalFit, scores: Scores, seed: int = 0) -> Hel
             {
                 "model": scores.models["model"].iloc[i],
                 "family": scores.models["family"].iloc[i],
+                "flops": float(scores.models["flops"].iloc[i]),
                 "benchmark": scores.benchmarks[b],
                 "measured": measured,
                 "median": float(np.median(draws)),
