@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,14 +51,20 @@ class Leaving:
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{row['skill']} ({row.get('task', 'all')}): expected accuracy above chance by {self.margin:g} from "
-            f"{count(row['params'])} params (90 % interval {count(row['params_q0.05'])} to "
-            f"{count(row['params_q0.95'])}); within ten times the dearest run's compute with probability "
-            f"{percent(row['within'])}."
+            f"{row['skill']} ({row.get('task', 'all')}): expected accuracy above chance by {self.margin:g} "
+            f"{_from(row)}; within ten times the dearest run's compute with probability {percent(row['within'])}."
             for row in self.table.to_dict("records")
         )
 
     __repr__ = __str__
+
+
+def _from(row: dict[Hashable, Any]) -> str:
+    """From which size, in words: zero stands for one below all that were asked for."""
+    if not row["params_q0.95"]:
+        return "at every size asked for"
+    low, high = count(row["params_q0.05"]), count(row["params_q0.95"])
+    return f"from {count(row['params'])} params (90 % interval {low} to {high})"
 
 
 def leaves_chance(
