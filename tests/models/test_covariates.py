@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from bayescale.models.density import (
     log_prior,
     split,
 )
+from bayescale.runs import read_runs
 
 POOLING = {
     "E": "1 + log(context) + (log(context)|task)",
@@ -141,3 +144,13 @@ def test_the_model_prints_the_priors_of_slopes() -> None:
     )
     assert "beta.width|architecture:task_sd 0.01 to 0.02 " in text
     assert "standard deviation of the slope of log beta in width between levels of architecture:task" in text
+
+
+def test_the_example_is_about_the_runs_that_it_names() -> None:
+    runs = read_runs(
+        Path(__file__).parents[2] / "runs/small-worlds/runs.parquet", where='task != "python_code"'
+    )
+    design = make_design(Model.load("worlds"), runs)
+    assert [c.name for c in design.coefficients] == ["K.word_entropy"]
+    assert [e.name for e in design.every_effect] == ["E|task", "K|task", "sigma|task"]
+    assert sorted(design.groups["word_entropy"].round(2)) == [5.56, 5.76, 6.02]
