@@ -29,12 +29,14 @@ def gate(what: str, health: Health) -> str:
     return f"**Health gate of {what}: {health.verdict} ({missed}). Do not use the figures below.**"
 
 
-def fitted(work: Path, name: str, runs: pd.DataFrame, model: str | bs.Model) -> bs.Posterior:
+def fitted(
+    work: Path, name: str, runs: pd.DataFrame, model: str | bs.Model, settings: bs.Settings | None = None
+) -> bs.Posterior:
     path = work / f"{name}.nc"
     if path.exists():
         return bs.load(path)
     print(f"{name}: {len(runs)} rows ...", flush=True)
-    posterior = bs.fit(runs, model, seed=SEED, progress=lambda *_: None, command=COMMAND)
+    posterior = bs.fit(runs, model, seed=SEED, settings=settings, progress=lambda *_: None, command=COMMAND)
     posterior.save(path)
     return posterior
 

@@ -14,6 +14,7 @@ from bayescale.forecast.expected import expected_loss
 from bayescale.laws.henighan import Row
 from bayescale.numerals import count, scientific
 from bayescale.report.figures import style
+from bayescale.report.frontier import frontier
 from bayescale.skills.complexity import Moved
 from bayescale.skills.frontier import cells_of, points_along, rows_of
 from bayescale.skills.leaving import Leaving
@@ -142,7 +143,7 @@ def draw_observed(fit: ObservationalFit, record: HeldOutScores, path: Path) -> N
 def draw_modalities(
     posterior: bs.Posterior, draws: Mapping[str, np.ndarray], published: Sequence[Row], path: Path
 ) -> None:
-    """The frontier of every modality, and its compute exponent beside the published ones."""
+    """The frontier of every modality, and its exponent of size beside the published ones."""
     colour = colours(list(draws))
     with style.styled():
         figure, (axis, right) = style.panels(style.WIDE, 2, 2, 3.1)
@@ -150,16 +151,20 @@ def draw_modalities(
             task = str(cell["task"])
             rows = rows_of(posterior, cell).sort_values("flops")
             flops = np.geomspace(rows["flops"].min(), 10 * rows["flops"].max(), 20)
-            loss, _ = expected_loss(posterior, pd.DataFrame({"flops": flops}).assign(**cell))
-            low, middle, high = np.quantile(loss, (0.05, 0.5, 0.95), axis=0)
+            found = frontier(posterior, pd.DataFrame([cell]), flops)[0].loss
+            low, middle, high = found[0], found[2], found[4]
             axis.fill_between(flops, low, high, color=colour[task], alpha=0.2, linewidth=0)
             axis.plot(flops, middle, color=colour[task], linewidth=1.3, label=style.label(task))
             axis.plot(rows["flops"], rows["loss"], "o", color=colour[task], markersize=3.5)
         spent = np.concatenate([rows_of(posterior, cell)["flops"] for cell in cells_of(posterior)])
         style.log_axis(axis.xaxis, *style.spread([spent.min(), 10 * spent.max()]), scientific, most=5)
-        axis.set(xlabel="compute [FLOPs]", ylabel="loss [nats/token]", title="best run of each budget")
+        axis.set(
+            xlabel="compute [FLOPs]",
+            ylabel="loss [nats/token]",
+            title="runs, and the best that a budget buys",
+        )
         axis.legend()
-        theirs = [(row.domain, row.compute) for row in published if row.compute is not None]
+        theirs = [(row.domain, row.size) for row in published if row.size is not None]
         for i, (task, values) in enumerate(draws.items()):
             low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
             right.plot([low, high], [i, i], color=colour[task], linewidth=2)
@@ -171,5 +176,5 @@ def draw_modalities(
             range(len(draws) + len(theirs)), [*draws, *(name for name, _ in theirs)], fontsize=7.5
         )
         right.invert_yaxis()
-        right.set(xlabel="compute exponent (rings: published without a floor)", xlim=(0, None))
+        right.set(xlabel="exponent of size (rings: published without a floor)", xlim=(0, None))
         path.write_bytes(style.save(figure, "png"))

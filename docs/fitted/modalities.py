@@ -1,4 +1,4 @@
-"""Compute exponents over modalities, with Henighan's published ones as prior."""
+"""Exponents of size over modalities, with Henighan's published ones as prior."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ def modalities(work: Path) -> None:
     text = text[text["task"].isin(["ordinary_prose", "python_code"])]
     runs = pd.concat([other, text], ignore_index=True)
     runs.attrs = text.attrs
-    # A law in compute is one of the frontier: the best run of each budget.
-    runs = runs.loc[runs.groupby(["task", "budget"])["loss"].idxmin()].reset_index(drop=True)
-    prior = exponent_range("compute", with_floor=True)
-    plain = bs.Model.of_law("henighan-c")
-    model = plain.model_copy(
+    prior = exponent_range("size", with_floor=True)
+    joint = bs.Model.load("generalised")
+    model = joint.model_copy(
         update={
-            "name": "henighan-c-by-modality",
-            "pooling": dict.fromkeys(plain.definition.parameter_names, "1 + (1|task)"),
-            "priors": plain.priors | {"a_C": prior},
+            "name": "generalised-by-modality",
+            "pooling": dict.fromkeys(joint.definition.parameter_names, "1 + (1|task)"),
+            "priors": joint.priors | {"a": prior},
         },
         deep=True,
     )
-    posterior = fitted(work, "modalities", runs, model)
+    # No run is forecast here, so nothing is asked of its own forecasts.
+    posterior = fitted(work, "modalities", runs, model, bs.Settings(folds=False))
     draws = exponents_of(posterior)
     draw_modalities(posterior, draws, TABLE, DOCS / "measured-modalities.png")
     put(DOCS / "measured.md", "modalities", COMMAND, modalities_text(posterior, draws, prior))
 
 
 def exponents_of(posterior: bs.Posterior) -> dict[str, np.ndarray]:
-    """Draws of the compute exponent, by task."""
-    values = posterior.draws("a_C")
+    """Draws of the exponent of size, by task."""
+    values = posterior.draws("a")
     return {str(task): values[:, i] for i, task in enumerate(posterior.design.cells["task"])}
 
 
 def modalities_text(posterior: bs.Posterior, draws: dict[str, np.ndarray], prior: Range) -> str:
+    health, runs = posterior.health(), len(posterior.runs)
     rows = []
     for task, values in draws.items():
         low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
@@ -59,19 +59,17 @@ def modalities_text(posterior: bs.Posterior, draws: dict[str, np.ndarray], prior
         for task in ("digits", "speech", "python_code")
     )
     published = "; ".join(
-        f"{row.domain} {row.compute.exponent:g}"
-        for row in TABLE
-        if row.compute is not None and row.compute.floor
+        f"{row.domain} {row.size.exponent:g}" for row in TABLE if row.size is not None and row.size.floor
     )
     return "\n\n".join(
         [
             "## Exponents over modalities",
-            "Henighan's law of the compute frontier, L = L_inf + (C_0/C)^a_C, of the best run of each budget: speech, "
-            "digits, prose and code, every parameter partially pooled over the four. The prior of a_C is the spread of "
-            f"Henighan's own exponents of domains with a floor ({prior.low:.3f} to {prior.high:.3f} with probability "
-            f"{percent(prior.mass)}; published: {published}). {gate('the law', posterior.health())}",
-            "![Frontiers and compute exponents of modalities](measured-modalities.png)",
-            table(["task", "a_C, 90 % interval", "P(inside Henighan's range)"], rows),
+            "The joint law of size and data, every parameter partially pooled over speech, digits, prose and code, on "
+            f"{runs} runs. The prior of a, the exponent of size, is the spread of Henighan's own exponents of domains "
+            f"with a floor ({prior.low:.3f} to {prior.high:.3f} with probability {percent(prior.mass)}; published: "
+            f"{published}). {gate('the law', health)}",
+            "![Frontiers and size exponents of modalities](measured-modalities.png)",
+            table(["task", "a, 90 % interval", "P(inside Henighan's range)"], rows),
             f"Probability that the exponent is above that of ordinary prose: {steeper}.",
         ]
     )
