@@ -18,6 +18,14 @@ NAMES = {
 }
 
 
+TABLES = 20
+"""A phase: what the study is for."""
+
+
+def _fewest(every: Sequence[Found], law: str) -> int:
+    return min(sum(f.law == law and f.phase == phase for f in every) for phase in POINTS)
+
+
 def covers(found: Found, name: str) -> bool:
     """Whether the 90 % interval holds the truth."""
     low, *_, high = found.quantiles[name]
@@ -26,7 +34,16 @@ def covers(found: Found, name: str) -> bool:
 
 def markdown(every: Sequence[Found]) -> str:
     """The whole page."""
-    laws = [*LAWS, *sorted({f.law for f in every} - set(LAWS))]
+    there = {f.law for f in every}
+    laws = [*(law for law in LAWS if law in there), *sorted(there - set(LAWS))]
+    missing = [
+        *(f"{law} on any table" for law in LAWS if law not in there),
+        *(
+            f"{law} on {TABLES - n} of {TABLES} tables of some phase"
+            for law in laws
+            if (n := _fewest(every, law)) < TABLES
+        ),
+    ]
     lines = [
         "# Does a posterior cover the exact exponents? A study by phase",
         "",
@@ -40,6 +57,11 @@ def markdown(every: Sequence[Found]) -> str:
         "minimised over the size, between the same budgets. It is not the asymptotic exponent. What is counted is how "
         "many 90 % intervals hold it.",
         "",
+        *(
+            [f"**Unfinished.** Still to be fitted: {'; '.join(missing)}. Few tables say little.", ""]
+            if missing
+            else []
+        ),
         "| phase | α, β | ξ true, asymptotic | η true, asymptotic | ξ, η beyond |",
         "|---|---|---|---|---|",
     ]
