@@ -18,6 +18,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale.forecast.scores import GRID, at
+from bayescale.laws import Range
 from benchmarks import kept
 from benchmarks.extrapolation.results import CACHE, code
 
@@ -63,7 +64,13 @@ class World:
 def world(number: int, model: bs.Model, fresh: bool = False) -> World:
     """One table's bands, kept as JSON so that the command resumes."""
     said = "\n".join(
-        (model.model_dump_json(), str(bs.Settings()), str((TRUTH, NOISE, SIZES)), bs.__version__)
+        (
+            model.model_dump_json(),
+            str(bs.Settings()),
+            str((TRUTH, NOISE, SIZES)),
+            exact(model).model_dump_json(),
+            bs.__version__,
+        )
     )
     path = CACHE / f"simulated-{number:03d}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
     if path.is_file() and not fresh:
@@ -72,7 +79,7 @@ def world(number: int, model: bs.Model, fresh: bool = False) -> World:
     rng = np.random.default_rng(number)
     runs, beyond = _runs(BUDGETS, rng), _runs(np.array([BEYOND]), rng)
     health, width, places = {}, {}, {}
-    for name, one in (("default", model), ("exact", bs.Model.of_law(model.law))):
+    for name, one in (("default", model), ("exact", exact(model))):
         posterior = bs.fit(runs, one, seed=number, progress=lambda *_: None)
         found = posterior.predict(beyond, quantiles=GRID)[[f"q{p:g}" for p in GRID]].to_numpy(float)
         measured = beyond["loss"].to_numpy(float)
@@ -83,6 +90,13 @@ def world(number: int, model: bs.Model, fresh: bool = False) -> World:
     kept.write(path, result)
     print(f"  simulated {number}: {health} ({result.cpu_s:.0f} s of CPU)", flush=True)
     return result
+
+
+def exact(model: bs.Model) -> bs.Model:
+    """The model's law, pooling and priors without misfit, and with a drift that is next to nothing."""
+    none = Range(1e-7, 1e-6)
+    still = model.drift.model_copy(update={"flops": none, "params": none})
+    return model.model_copy(update={"name": "exact", "misfit": type(model.misfit)(), "drift": still})
 
 
 def summary(found: list[World]) -> dict[str, Any]:
