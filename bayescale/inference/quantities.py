@@ -199,15 +199,15 @@ def measured_loss(expected: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
 def prior_draws(design: Design, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Raw vectors from the prior, shape (draws, size)."""
-    layout = layout_of(design)
+    layout, data = layout_of(design), data_of(design)
     z = rng.normal(size=(draws, layout.size))
-    tau = np.exp(np.asarray(log_spreads(split(z, layout).spreads, data_of(design))))
+    tau = np.exp(np.asarray(log_spreads(split(z, layout).spreads, data)))
     start = layout.common
     for i, free in enumerate(layout.groups):
         z[:, start : start + free] *= tau[:, i : i + 1]
         start += free
     starts = layout.common + np.cumsum([0, *layout.groups])
-    roots = correlation_roots(split(z, layout).correlations, layout, data_of(design))
+    roots = correlation_roots(split(z, layout).correlations, layout, data)
     for bundle, root in zip(layout.tied, roots, strict=True):
         at = np.stack([starts[i] + np.arange(layout.groups[i]) for i in bundle])
         standard = z[:, at] / tau[:, np.array(bundle), None]

@@ -7,7 +7,7 @@ import json
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pandas as pd
 import bayescale as bs
 from bayescale.errors import DesignWarning, UserError
 from bayescale.theory import frontier, phase_probabilities, runs_table, window_exponents
+from benchmarks import kept
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".bayescale" / "theory"
@@ -145,10 +146,7 @@ def replicate(phase: str, number: int, laws: Sequence[str] = tuple(LAWS)) -> lis
             continue
         made = made or table_of(phase, number)
         found = _fit(phase, number, short, law, *made)
-        CACHE.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(found)))
-        part.replace(path)
+        kept.write(path, found)
         out.append(found)
     return out
 
