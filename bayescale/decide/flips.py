@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.inference.drift import log_prior
 from bayescale.numerals import significant
 from bayescale.posterior import PosteriorData
 
@@ -102,10 +103,8 @@ def _log_density(posterior: PosteriorData, what: str) -> np.ndarray:
     for name, values in tree["log_prior"].data_vars.items():
         if name not in derived:
             total += values.to_numpy().reshape(-1)
-    for axis in design.axes:
-        mean, sd = getattr(design.model.drift, axis).normal("positive")
-        total += -0.5 * ((np.log(posterior.draws(f"drift_{axis}")) - mean) / sd) ** 2
-    return total
+    drift = [*design.axes, "holds"] if design.axes else []
+    return total + log_prior(design, {name: posterior.draws(f"drift_{name}") for name in drift})
 
 
 def power_flips(posterior: PosteriorData, answer: Callable[[np.ndarray | None], Answer]) -> list[Flip]:

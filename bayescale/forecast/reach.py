@@ -148,7 +148,11 @@ def _record(posterior: PosteriorData) -> str:
     runs = sum(fold["forecast"] for fold in folds)
     inside = sum(fold["inside90"] * fold["forecast"] for fold in folds) / runs
     far = " and ".join(f"{d:.2g} of {WORDS[axis]}" for axis, d in checked.items() if axis in WORDS)
-    return f"forecasts of its own runs, up to {far}, held {100 * inside:.0f} % of {runs} in their 90 % bands"
+    holds = posterior.draws("drift_holds").mean()
+    return (
+        f"forecasts of its own runs, up to {far}, held {100 * inside:.0f} % of {runs} in their 90 % bands, which makes "
+        f"it {100 * holds:.0f} % probable that the law holds further on as it does inside"
+    )
 
 
 def _settled(posterior: PosteriorData) -> list[dict[str, Any]]:

@@ -102,5 +102,6 @@ def described(model: Model) -> str:
         "",
         "  noise: log(measured loss) ~ Student-t(nu, log(expected loss), sqrt(s^2 + (loss_se / loss)^2)),",
         "         s = sigma * sigma_decade^log10(flops / typical flops)",
+        f"  drift: with probability {model.drift.holds:g} the law holds beyond the runs, and the drift is a tenth",
     ]
     return "\n".join(lines)

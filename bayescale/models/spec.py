@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from bayescale.bundled import bundled
 from bayescale.errors import UserError
@@ -112,19 +120,23 @@ class Drift(BaseModel):
     No law is quite right, and the error grows with distance. Beyond the dearest fitted run the log of the expected
     loss drifts from the law with a standard deviation of `flops` per e-fold of compute, beyond the largest fitted
     model of `params` per e-fold of size. The default is what laws fitted to published tables were off by per e-fold
-    (docs/extrapolation.md), or less: the table's own record decides.
+    (docs/extrapolation.md), or a tenth of it, where the law holds beyond the runs nearly as it does inside: the
+    table's own record decides.
 
     Attributes
     ----------
     flops, params, tokens : Range
-        Standard deviation of log loss per e-fold beyond the largest fitted value. Of the three, those that the table
-        has and that vary: compute and size, or tokens where neither is known.
+        Standard deviation of log loss per e-fold beyond the largest fitted value, where the law does not hold there. Of
+        the three, those that the table has and that vary: compute and size, or tokens where neither is known.
+    holds : float
+        Probability, before the table is seen, that the law holds beyond the runs, and the drift is a tenth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     flops: Prior = Range(0.003, 0.016)
     params: Prior = Range(0.003, 0.016)
     tokens: Prior = Range(0.003, 0.016)
+    holds: float = Field(default=0.5, ge=0, le=1)
 
     @model_validator(mode="after")
     def _positive(self) -> Drift:

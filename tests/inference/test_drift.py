@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.inference.drift import drift_draws, evidence
+from bayescale.inference.drift import HELD, _of_fold, drift_draws, evidence, log_prior
 from bayescale.inference.folds import Fold, choose_folds
 from bayescale.models import Design, Model, make_design
+from bayescale.models.spec import Drift
 
 AXES = ["flops", "params"]
 
@@ -41,14 +42,37 @@ def test_folds_cut_the_top_of_each_axis(design: Design) -> None:
 
 def test_folds_tell_a_drift_from_none(design: Design) -> None:
     rng = np.random.default_rng(0)
-    typical = {}
+    typical, holds = {}, {}
     for k in (0.0, 0.004, 0.03):
-        folds = [fold_of(design, 0.3, k, rng) for _ in range(12)]
-        typical[k] = np.median([np.median(drift_draws(design, [f], 2000, rng)["flops"]) for f in folds])
-    prior = np.median(drift_draws(design, (), 4000, rng)["flops"])
-    assert prior == pytest.approx(np.sqrt(0.003 * 0.016), rel=0.05)
-    assert typical[0.0] < 0.75 * prior < prior < 1.5 * prior < typical[0.03]
+        found = [drift_draws(design, [fold_of(design, 0.3, k, rng)], 2000, rng) for _ in range(12)]
+        typical[k] = np.median([np.median(draws["flops"]) for draws in found])
+        holds[k] = np.mean([draws["holds"].mean() for draws in found])
+    prior = np.sqrt(0.003 * 0.016)
+    assert typical[0.0] < 0.2 * prior < prior < 1.5 * prior < typical[0.03]
     assert typical[0.0] < typical[0.004] < typical[0.03]
+    assert holds[0.0] > 0.75 > holds[0.004] > holds[0.03] and holds[0.03] < 0.05
+
+
+def test_without_folds_the_drift_is_as_the_model_has_it(design: Design) -> None:
+    draws = drift_draws(design, (), 40_000, np.random.default_rng(0))
+    assert draws["holds"].mean() == pytest.approx(0.5, abs=0.02)
+    for axis in AXES:
+        for holds, share in ((0, 1.0), (1, HELD)):
+            low, high = np.quantile(draws[axis][draws["holds"] == holds], [0.05, 0.95])
+            assert (low, high) == pytest.approx((share * 0.003, share * 0.016), rel=0.1)
+    never = Model.load("chinchilla").model_copy(update={"drift": Drift(holds=0)})
+    other = drift_draws(replace(design, model=never), (), 4000, np.random.default_rng(0))
+    assert not other["holds"].any() and np.median(other["flops"]) == pytest.approx(0.0069, rel=0.05)
+
+
+def test_the_density_of_draws_is_that_they_were_drawn_from(design: Design) -> None:
+    # Weights by the density's inverse make the log of the drift flat where it was drawn: both states alike.
+    draws = drift_draws(design, (), 40_000, np.random.default_rng(1))
+    weight = np.exp(-log_prior(design, draws))
+    z = np.log(draws["flops"] / np.where(draws["holds"] == 1, HELD, 1.0))
+    middle = np.abs(z - z.mean()) < z.std()
+    upper, lower = weight[middle & (z > z.mean())].sum(), weight[middle & (z <= z.mean())].sum()
+    assert upper / lower == pytest.approx(1.0, abs=0.15)
 
 
 def test_evidence_is_greatest_at_the_drift_there_was(design: Design) -> None:
@@ -63,8 +87,13 @@ def test_what_did_not_settle_or_repeats_itself_does_not_count(design: Design) ->
     fold = fold_of(design, 0.3, 0.02, rng)
     k = np.array([[0.001, 0.001], [0.02, 0.001]])
     assert not evidence(design, [replace(fold, r_hat=1.3)], AXES, k).any()
-    # Folds of one axis leave out nearly the same runs: together they count as one.
+    # No run counts twice on an axis: of the deeper fold, only those that the other still had.
     assert evidence(design, [fold, fold], AXES, k) == pytest.approx(evidence(design, [fold], AXES, k))
+    half = fold_of(design, 0.15, 0.02, rng)
+    both = evidence(design, [fold, half], AXES, k) - evidence(design, [half], AXES, k)
+    only = half.kept[~fold.kept]
+    alone = _of_fold(design, fold, AXES, k, only)
+    assert both == pytest.approx(alone)
 
 
 def test_a_fit_keeps_its_folds(posterior: bs.Posterior) -> None:
