@@ -32,7 +32,7 @@ from bayescale.models.noise import draw_noise, row_scale
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files
 
-FORMAT = 3
+FORMAT = 4
 """Version of the file's layout; a reader refuses what is newer than itself."""
 
 SIX = 6.0
@@ -222,7 +222,7 @@ class PosteriorData:
             )
         if int(attrs["bayescale_format"]) < FORMAT:
             raise PosteriorFileError(
-                f"{path}: written by a bayescale that sampled in other coordinates; fit again"
+                f"{path}: written by an earlier bayescale, of other coordinates or another model; fit again"
             )
         try:
             runs = pd.read_parquet(io.BytesIO(tree["runs"]["parquet"].to_numpy().tobytes()))

@@ -57,7 +57,8 @@ def drift_draws(
     share = np.array([1.0, HELD])
     log_weight = np.array(
         [
-            -0.5 * (grid**2).sum(axis=1) + evidence(design, folds, list(normals), left * np.exp(mean + sd * grid))
+            -0.5 * (grid**2).sum(axis=1)
+            + evidence(design, folds, list(normals), left * np.exp(mean + sd * grid))
             for left in share
         ]
     )

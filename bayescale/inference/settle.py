@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from bayescale.inference.objective import finite
-from bayescale.inference.whitening import gaussian, log_likelihood_lost, whitening_at
+from bayescale.inference.whitening import gaussian, linear_change, log_likelihood_lost, whitening_at
 from bayescale.models.density import (
     Data,
     Layout,
@@ -63,16 +63,16 @@ def settled(z: np.ndarray, layout: Layout, data: Data) -> np.ndarray:
     z = _mode(z, layout, data)
     for _ in range(ROUNDS):
         mean, variance, rows = (np.asarray(x) for x in _effects(z, layout, data))
-        moved = _towards(z, mean, layout, data)
-        squares = moved[linear - len(own) : linear] ** 2 + variance[linear - len(own) :]
-        moved[linear : linear + spreads] = _spreads(
+        new = _towards(z, mean, layout, data)
+        squares = new[linear - len(own) : linear] ** 2 + variance[linear - len(own) :]
+        new[linear : linear + spreads] = _spreads(
             np.bincount(own, squares, spreads), np.bincount(own, minlength=spreads), normal
         )
-        moved[linear + spreads :] = _noise(moved, rows, layout, data)
-        if not np.isfinite(moved).all():
+        new[linear + spreads :] = _noise(new, rows, layout, data)
+        if not np.isfinite(new).all():
             return z
-        change = np.abs(moved - z)[linear:].max()
-        z = moved
+        change = np.abs(new - z)[linear:].max()
+        z = new
         if change < STILL:
             break
     return z
@@ -99,7 +99,8 @@ def _effects(z: Array, layout: Layout, data: Data) -> tuple[Array, Array, Array]
     """Mean and variance of means and effects given spreads and noise, and a root of the variance of the rows' fits."""
     whitening = whitening_at(z, layout, data)
     mean, root = gaussian(z[layout.linear :], layout, data, whitening)
-    return mean, jnp.sum(root**2, axis=1), whitening["slope"] @ root
+    rows = jax.vmap(partial(linear_change, slope=whitening["slope"], layout=layout, data=data), (1,), 1)(root)
+    return mean, jnp.sum(root**2, axis=1), rows
 
 
 def _towards(z: np.ndarray, mean: np.ndarray, layout: Layout, data: Data) -> np.ndarray:

@@ -43,9 +43,12 @@ from bayescale.models.density import (
     Data,
     Layout,
     expected_loss,
+    law_loss,
     linear_precision,
+    linked,
     log_density,
     log_spreads,
+    misfit_of,
     natural_noise,
     noise_density,
     off_diagonal,
@@ -125,23 +128,23 @@ def whiten_one(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Ar
 def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
     """The Gaussian that the likelihood is close to about a point, shape (size,), in the middle of the posterior."""
     linear, at = layout.linear, order(layout)
-    theta, spreads, noise = jnp.split(centre, [linear, linear + len(layout.groups)])
-
-    def log_expected(theta: Array) -> Array:
-        return jnp.log(expected_loss(jnp.concatenate([theta, spreads, noise]), layout, data))
+    theta, noise = centre[:linear], centre[linear + len(layout.groups) :]
 
     def score(fitted: Array, noise: Array) -> Array:
         return jnp.sum(noise_density(fitted, natural_noise(noise, layout, data), data))
 
     known = natural_noise(noise, layout, data)
-    fitted, slope = log_expected(theta), jax.jacfwd(log_expected)(theta)
+    fitted, slope = jnp.log(expected_loss(centre, layout, data)), _slope(theta, layout, data)
+    every = jax.vmap(partial(linear_change, slope=slope, layout=layout, data=data), out_axes=1)(
+        jnp.eye(linear)
+    )
     weights, distance = _weights(known, fitted, data)
-    information = slope.T @ _weighed(weights, slope, data)
+    information = every.T @ _weighed(weights, every, data)
     # A direction that the rows do not bend keeps its prior's width, which is one.
     curvature = jnp.maximum(jnp.diag(-jax.hessian(score, argnums=1)(fitted, noise)), 0)
     return {
         "information": arrow_of(information[jnp.ix_(at, at)], *_clusters(layout)),
-        "pull": (information @ theta + slope.T @ jax.grad(score)(fitted, noise))[at],
+        "pull": (information @ theta + every.T @ jax.grad(score)(fitted, noise))[at],
         "noise": {name: known[name] for name in ("sigma", "nu")},
         "scale": 1 / jnp.sqrt(1 + curvature),
         "centre": noise,
@@ -152,6 +155,28 @@ def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
         "weights": weights,
         "distance": distance,
     }
+
+
+def _slope(theta: Array, layout: Layout, data: Data) -> Array:
+    """Of every row's log expected loss in the parameters of its place on their link scale, (rows, parameters)."""
+    at = linked(theta, layout, data)
+
+    def along(parameter: Array) -> Array:
+        # A row depends on its own place alone, so one push of all places is every row's slope.
+        push = jnp.broadcast_to(parameter, at.shape)
+        return jax.jvp(lambda x: jnp.log(law_loss(x, layout, data)), (at,), (push,))[1]
+
+    return jax.vmap(along, out_axes=1)(jnp.eye(at.shape[1]))
+
+
+def linear_change(change: Array, slope: Array, layout: Layout, data: Data) -> Array:
+    """What rows' log losses change by, shape (rows,), as means, effects and misfit do by `change`, were the law linear.
+
+    The product with the Jacobian, rows by linear coordinates, of which nearly all is zero: a row has one place and one
+    deviation an axis.
+    """
+    pushed = (data["map"] @ change[: layout.mapped])[data["place"]]
+    return jnp.sum(slope * pushed, axis=1) + misfit_of(change, layout, data)
 
 
 def _weights(noise: dict[str, Array], fitted: Array, data: Data) -> tuple[dict[str, Array], Array]:
@@ -255,18 +280,17 @@ def _bend(
     # Where everything is at these leading coordinates, were the law linear.
     away = jnp.concatenate([jnp.zeros(follow), phi - mean[follow:]])
     start = mean[:follow] - solve_transposed(own, times_transposed(root, away)[:follow])
-    push = slope[:, order(layout)[:follow]].T
+    along = partial(linear_change, slope=slope, layout=layout, data=data)
+    pulled = jax.linear_transpose(along, mean)
     rest = jnp.zeros(layout.size - layout.linear)
     bend = jnp.zeros(follow)
     for _ in range(STEPS):
         here = jnp.concatenate([start + bend, phi])[back]
         found = jnp.log(expected_loss(jnp.concatenate([here, rest]), layout, data))
-        error = found - whitening["fitted"] - slope @ (here - whitening["theta"])
-        bend = -FAR * jnp.tanh(
-            ratio
-            * solve_transposed(own, solve(own, push @ _weighed(whitening["weights"], error, data)))
-            / FAR
-        )
+        error = found - whitening["fitted"] - along(here - whitening["theta"])
+        (push,) = pulled(_weighed(whitening["weights"], error, data))
+        push = push[order(layout)[:follow]]
+        bend = -FAR * jnp.tanh(ratio * solve_transposed(own, solve(own, push)) / FAR)
     return jnp.concatenate([bend, jnp.zeros(len(theta) - follow)])
 
 

@@ -71,6 +71,11 @@ class Layout:
         return self.common + sum(self.groups)
 
     @property
+    def mapped(self) -> int:
+        """How many of them the parameters are linear in."""
+        return self.linear - sum(self.misfit)
+
+    @property
     def groups(self) -> tuple[int, ...]:
         """Sizes of the sets of coordinates that share a spread: every factor's effects, every axis's misfit."""
         return (*(free for _, free in self.blocks), *self.misfit)
@@ -175,7 +180,7 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
         "mean": jnp.asarray(normals[:, 0]),
         "sd": jnp.asarray(normals[:, 1]),
         **linear_map(design, design.places),
-        "misfit": jnp.asarray(misfit_rows(design, kept > 0)),
+        "misfit": misfit_rows(design, kept > 0),
         "spread": jnp.asarray(np.array(spreads).reshape(-1, 2)),
         "noise_rows": jnp.asarray(design.noise_rows),
         "noise_spread": jnp.asarray(
@@ -190,12 +195,21 @@ def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
     }
 
 
-def misfit_rows(design: Design, kept: np.ndarray) -> np.ndarray:
-    """From the misfit's coordinates to every row's, shape (rows, coordinates); its top is that of the kept rows."""
-    found = [
-        m.rows(design.axes[m.axis][kept].max() - design.axes[m.axis], design.cell) for m in design.misfit
+def misfit_rows(design: Design, kept: np.ndarray) -> list[Data]:
+    """Of the misfit along each axis, what `misfit_of` needs; its top is that of the kept rows.
+
+    Returns
+    -------
+    list of dict
+        ``basis``, shape (rows, knots), and ``own``, shape (rows,), which of the deviations is the row's.
+    """
+    return [
+        {
+            "basis": jnp.asarray(m.basis(design.axes[m.axis][kept].max() - design.axes[m.axis])),
+            "own": jnp.asarray(design.cell if m.cells > 1 else np.zeros_like(design.cell)),
+        }
+        for m in design.misfit
     ]
-    return np.hstack(found) if found else np.zeros((len(design.loss), 0))
 
 
 def coefficient_normals(design: Design) -> np.ndarray:
@@ -219,14 +233,13 @@ def linear_map(design: Design, places: pd.DataFrame) -> Data:
     -------
     dict
         ``origin``, shape (places, parameters), where the map begins: the prior's middle; and ``map``, shape (places,
-        parameters, linear).
+        parameters, mapped): the misfit's coordinates, the last of the linear ones, move no parameter.
     """
     layout, law = layout_of(design), design.law
     normals = np.array([design.model.prior(p.name).normal(p.support) for p in law.parameters])
-    found = np.zeros((len(places), len(normals), layout.linear))
+    found = np.zeros((len(places), len(normals), layout.mapped))
     origin = np.repeat(normals[None, :, 0], len(places), axis=0)
     at = {scaled: scaled.standard(places) for scaled in design.covariates}
-    # The misfit's coordinates, the last of them, move no parameter.
     found[:, range(len(normals)), range(len(normals))] = normals[:, 1]
     start = len(normals)
     for parameter, coefficient, (mean, sd) in zip(
@@ -347,18 +360,39 @@ def noise_density(log_expected: Array, noise: Mapping[str, Array], data: Data) -
 
 def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
     """Of every row, nats per token, shape (rows,): the law's, and its misfit."""
-    theta = jnp.stack(list(cell_parameters(z, layout, data).values()), axis=-1)[data["place"]]
-    values = {p.name: theta[:, i] for i, p in enumerate(layout.law.parameters)}
-    loss = layout.law.loss(values, data["inputs"])
-    if layout.misfit:
-        loss = loss * jnp.exp(data["misfit"] @ z[layout.linear - sum(layout.misfit) : layout.linear])
-    return loss
+    theta = z[: layout.linear]
+    return law_loss(linked(theta, layout, data), layout, data) * jnp.exp(misfit_of(theta, layout, data))
+
+
+def law_loss(linked: Array, layout: Layout, data: Data) -> Array:
+    """Of every row by the law alone, shape (rows,), given the parameters of places on their link scale."""
+    columns = [linked[:, i] for i in range(linked.shape[1])]
+    values = jnp.stack(list(unlink(layout.law, columns, data["reference"]).values()), axis=-1)[data["place"]]
+    each = {name: values[:, i] for i, name in enumerate(layout.law.parameter_names)}
+    return layout.law.loss(each, data["inputs"])
+
+
+def linked(theta: Array, layout: Layout, data: Data) -> Array:
+    """The law's parameters at every place of the map on their link scale, shape (places, parameters)."""
+    return data["origin"] + data["map"] @ theta[: layout.mapped]
+
+
+def misfit_of(theta: Array, layout: Layout, data: Data) -> Array:
+    """What the misfit adds to every row's log of the expected loss, shape (rows,)."""
+    total, start = jnp.zeros(data["place"].shape), layout.mapped
+    for free, axis in zip(layout.misfit, data["misfit"], strict=True):
+        basis = axis["basis"]
+        deviations = theta[start : start + free].reshape(-1, basis.shape[1])
+        # Every row has one deviation: a product with all of them would be zeros but for that.
+        total = total + jnp.sum(basis * deviations[axis["own"]], axis=1)
+        start += free
+    return total
 
 
 def cell_parameters(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
     """The law's parameters at every place of the map, in the units of the equation, shape (places,) each."""
-    linked = data["origin"] + data["map"] @ z[: layout.linear]
-    return unlink(layout.law, [linked[:, i] for i in range(len(layout.law.parameters))], data["reference"])
+    found = linked(z[: layout.linear], layout, data)
+    return unlink(layout.law, [found[:, i] for i in range(found.shape[1])], data["reference"])
 
 
 def population(z: Array, layout: Layout, data: Data) -> list[Array]:

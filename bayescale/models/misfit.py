@@ -65,14 +65,6 @@ class MisfitAxis:
         vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(len(at))])
         return np.asarray(_covariance(np.clip(distance, 0.0, self.reach), at) @ (vectors / np.sqrt(values)))
 
-    def rows(self, distance: Array, cell: Array) -> Array:
-        """The same for rows in cells, shape (rows, free): the coordinates of cells one after the other."""
-        basis = self.basis(distance)
-        if self.cells == 1:
-            return basis
-        own = np.arange(self.cells) == cell[:, None]
-        return np.asarray((own[:, :, None] * basis[:, None, :]).reshape(len(cell), self.free))
-
 
 def _covariance(a: Array, b: Array) -> Array:
     low, high = np.minimum.outer(a, b), np.maximum.outer(a, b)

@@ -1,14 +1,24 @@
 """The law's misfit inside the runs."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from bayescale.models import Model, make_design
-from bayescale.models.density import data_of, expected_loss, layout_of, log_density, misfit_rows, split
+from bayescale.models import Design, Model, make_design
+from bayescale.models.density import data_of, expected_loss, layout_of, log_density, misfit_of, split
 from bayescale.models.misfit import MisfitAxis
+
+
+def every_row(design: Design, kept: np.ndarray) -> np.ndarray:
+    """From the misfit's coordinates to every row's, shape (rows, coordinates)."""
+    layout, data = layout_of(design), data_of(design, kept)
+    found = jax.jacfwd(partial(misfit_of, layout=layout, data=data))(jnp.zeros(layout.linear))
+    return np.asarray(found)[:, layout.mapped :]
 
 
 def test_it_is_an_integrated_random_walk_from_the_top() -> None:
@@ -28,7 +38,7 @@ def test_cells_have_their_own_in_compute_and_share_one_in_size(runs: pd.DataFram
     design = make_design(Model.load("generalised"), runs)
     flops, params = design.misfit
     assert (flops.axis, flops.cells, params.axis, params.cells) == ("flops", len(design.cells), "params", 1)
-    rows = misfit_rows(design, np.ones(len(runs), dtype=bool))
+    rows = every_row(design, np.ones(len(runs), dtype=bool))
     assert rows.shape == (len(runs), flops.free + params.free)
     own = rows[:, : flops.free].reshape(len(runs), flops.cells, flops.knots)
     other = np.arange(flops.cells) != design.cell[:, None]
@@ -43,7 +53,7 @@ def test_it_moves_the_loss_and_has_its_prior(runs: pd.DataFrame) -> None:
     exact = z.copy()
     exact[at] = 0
     loss, law = (np.asarray(expected_loss(jnp.asarray(v), layout, data)) for v in (z, exact))
-    rows = misfit_rows(design, np.ones(len(runs), dtype=bool))
+    rows = every_row(design, np.ones(len(runs), dtype=bool))
     assert np.log(loss / law) == pytest.approx(rows @ z[at])
 
     without = make_design(Model.load("generalised").model_copy(update={"misfit": None}), runs)
@@ -68,7 +78,7 @@ def test_a_fold_puts_the_top_where_its_own_runs_end(runs: pd.DataFrame) -> None:
     design = make_design(Model.load("generalised"), runs)
     flops = design.axes["flops"]
     kept = flops < np.median(flops)
-    rows = misfit_rows(design, kept)[:, : design.misfit[0].free]
+    rows = every_row(design, kept)[:, : design.misfit[0].free]
     beyond = flops >= flops[kept].max()
     assert not rows[beyond].any()
     assert rows[flops < flops[kept].max() - 0.5].any(axis=1).all()
