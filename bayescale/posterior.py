@@ -32,6 +32,9 @@ from bayescale.models.noise import draw_noise, row_scale
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files
 
+MANY = 8
+"""Groups above which a posterior is printed as their population, and not group by group."""
+
 FORMAT = 4
 """Version of the file's layout; a reader refuses what is newer than itself."""
 
@@ -257,6 +260,9 @@ class PosteriorData:
         lines += [f"  note: {note}" for note in self.provenance["notes"]]
         rows = [(label, *np.quantile(values, (0.5, 0.05, 0.95))) for label, values in self._headline()]
         wide = max(len(label) for label, *_ in rows)
+        cells = len(self.design.cells)
+        if cells > MANY:
+            lines.append(f"  {cells} groups: below, their population; each of them by posterior.summary()")
         lines += ["", f"  {'':<{wide}}  median   90 % interval"]
         lines += [
             f"  {label:<{wide}}  {mid:<7.4g}  {low:.4g} to {high:.4g}" for label, mid, low, high in rows
@@ -268,15 +274,19 @@ class PosteriorData:
     __repr__ = __str__
 
     def _headline(self) -> list[tuple[str, np.ndarray]]:
-        cells = self.design.cell_labels
-        rows = []
-        for name in self.model.definition.parameter_names:
-            values = self.draws(name)
-            rows += [
-                (f"{name}[{cell}]" if len(cells) > 1 else name, values[:, i]) for i, cell in enumerate(cells)
-            ]
+        cells, names = self.design.cell_labels, self.model.definition.parameter_names
         common = [coefficient.name for coefficient in self.design.coefficients]
-        return [*rows, *((name, self.draws(name)) for name in (*common, *noise_names(self.design)))]
+        rows = [(name, self.draws(name)) for name in (*common, *noise_names(self.design))]
+        if len(cells) > MANY:
+            # Of so many groups, the population and how far they differ; each of them is in `summary`.
+            about = [f"{name}_mean" for name in names] + [f"{e.name}_sd" for e in self.design.effects]
+            return [*((name, self.draws(name)) for name in about), *rows]
+        each = [
+            (f"{name}[{cell}]" if len(cells) > 1 else name, self.draws(name)[:, i])
+            for name in names
+            for i, cell in enumerate(cells)
+        ]
+        return [*each, *rows]
 
 
 def fit_posterior(

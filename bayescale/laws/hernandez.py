@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
-from bayescale.laws.terms import BETWEEN_SIZES, SLOPE, exponent, reference_loss
+from bayescale.laws.kaplan_joint import scales
+from bayescale.laws.terms import SLOPE, exponent
 
 PAPER = "Hernandez et al. 2021, Scaling Laws for Transfer, arXiv:2102.01293"
 
@@ -21,19 +22,16 @@ def data_transferred(values: Values, inputs: Values) -> Any:
 def loss(values: Values, inputs: Values) -> Any:
     """Kaplan's joint law L(N, D) at the effective data D = D_F + D_T, nats per token."""
     size = values["a_N"] / values["a_D"] * jnp.log(values["N_c"] / inputs["params"])
-    effective = inputs["tokens"] + data_transferred(values, inputs)
-    return jnp.exp(values["a_D"] * jnp.logaddexp(size, jnp.log(values["D_c"] / effective)))
+    data = jnp.log(values["D_c"] / effective(values, inputs))
+    return jnp.exp(values["a_D"] * jnp.logaddexp(size, data))
 
 
-def _effective_at(values: Values, reference: Values) -> Any:
-    return reference["tokens"] + data_transferred(values, reference)
+def effective(values: Values, inputs: Values) -> Any:
+    """D = D_F + D_T, tokens."""
+    return inputs["tokens"] + data_transferred(values, inputs)
 
 
-def _size(values: Values, inputs: Values) -> Any:
-    return (values["N_c"] / inputs["params"]) ** (values["a_N"] / values["a_D"])
-
-
-_RATIO = "D_c/(D_F0 + D_T0) over (N_c/N0)^(a_N/a_D)"
+_N_C, _D_C = scales(loss, effective, "(D_F0 + D_T0)")
 
 LAW = Law(
     name="hernandez",
@@ -46,13 +44,7 @@ LAW = Law(
     ),
     inputs=("params", "tokens"),
     parameters=(
-        reference_loss(
-            "N_c",
-            "scale of size",
-            "non-embedding params",
-            loss,
-            lambda whole, v, x: x["params"] * (whole / (1 + v[_RATIO]) ** v["a_D"]) ** (1 / v["a_N"]),
-        ),
+        _N_C,
         exponent("a_N", r"\alpha_N", "size", SLOPE),
         exponent("a_D", r"\alpha_D", "data", SLOPE),
         # Published: .18 (from text) and .096 (from text and code).
@@ -84,23 +76,7 @@ LAW = Law(
                 unit="1",
             ),
         ),
-        Parameter(
-            name="D_c",
-            meaning="scale of data",
-            unit="tokens",
-            support="positive",
-            # Runs are chosen so that both matter.
-            prior=Range(0.05, 20.0),
-            latex="D_c",
-            spread=BETWEEN_SIZES,
-            centring=Centring(
-                symbol=_RATIO,
-                meaning="data's part of L^(1/a_D) over size's at the reference point, a ratio",
-                to_natural=lambda ratio, v, x: ratio * _effective_at(v, x) * _size(v, x),
-                from_natural=lambda natural, v, x: natural / (_effective_at(v, x) * _size(v, x)),
-                unit="1",
-            ),
-        ),
+        _D_C,
     ),
     loss=loss,
     published=(

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import NOTHING, Law, Published, Range, Values
+from bayescale.laws.kaplan_joint import scales
 from bayescale.laws.kaplan_rules import PF_DAY
 from bayescale.laws.terms import BETWEEN_LOSSES, ONE_MODEL, SLOPE, exponent, floor, scaled, term
 
@@ -172,6 +173,8 @@ C_MIN = Law(
     validity=f"{NO_FLOOR}; flops_min from measured C and batch by `kaplan_rules.minimum_compute`.",
 )
 
+_N_C, _D_C = scales(loss_joint, lambda values, inputs: inputs["tokens"], "D0")
+
 JOINT = Law(
     name="kaplan",
     title="Kaplan 2020: size and data jointly, stopped early",
@@ -180,10 +183,9 @@ JOINT = Law(
     latex=r"L(N, D) = \left[\left(\frac{N_c}{N}\right)^{\alpha_N/\alpha_D} + \frac{D_c}{D}\right]^{\alpha_D}",
     inputs=("params", "tokens"),
     parameters=(
-        # Each term is the loss that would be left if the other vanished.
-        scaled("N_c", "params", "a_N", "N", "N_c", meaning="scale of size", unit="non-embedding params"),
+        _N_C,
         exponent("a_N", r"\alpha_N", "size", SLOPE),
-        scaled("D_c", "tokens", "a_D", "D", "D_c", meaning="scale of data", unit="tokens"),
+        _D_C,
         exponent("a_D", r"\alpha_D", "data", SLOPE),
     ),
     loss=loss_joint,
