@@ -96,7 +96,7 @@ def exact(model: bs.Model) -> bs.Model:
     """The model's law, pooling and priors without misfit, and with a drift that is next to nothing."""
     none = Range(1e-7, 1e-6)
     still = model.drift.model_copy(update={"flops": none, "params": none})
-    return model.model_copy(update={"name": "exact", "misfit": type(model.misfit)(), "drift": still})
+    return model.model_copy(update={"name": "exact", "misfit": None, "drift": still})
 
 
 def summary(found: list[World]) -> dict[str, Any]:
