@@ -26,8 +26,10 @@ from bayescale.inference.drift import drift_draws
 from bayescale.inference.nuts import Progress
 from bayescale.inference.quantities import fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.models import Design, Model, make_design
-from bayescale.models.density import data_of, layout_of, noise_names, noise_of_draws
+from bayescale.models.arrays import data_of
+from bayescale.models.density import noise_of_draws
 from bayescale.models.identifiability import identifiability
+from bayescale.models.layout import layout_of, noise_names
 from bayescale.models.noise import draw_noise, row_scale
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files

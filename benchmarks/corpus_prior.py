@@ -35,15 +35,10 @@ from bayescale.corpus.evidence import BACKGROUND, updated
 from bayescale.inference import Settings
 from bayescale.laws import Range
 from bayescale.models import Model
-from bayescale.models.density import (
-    cell_parameters,
-    data_of,
-    expected_loss,
-    layout_of,
-    log_likelihood,
-    noise_of,
-)
+from bayescale.models.arrays import data_of
+from bayescale.models.density import cell_parameters, expected_loss, log_likelihood, noise_of
 from bayescale.models.design import make_design
+from bayescale.models.layout import layout_of
 from bayescale.runs import read_runs
 
 TABLES = ("small-lm", "small-lm-128")

@@ -21,7 +21,9 @@ from bayescale.decide.candidates import candidate_flops
 from bayescale.decide.decision import DecisionError
 from bayescale.decide.information import About
 from bayescale.forecast.expected import inputs_of
-from bayescale.models.density import Data, Layout, data_of, layout_of, population, unlink
+from bayescale.models.arrays import Data, data_of
+from bayescale.models.density import population, unlink
+from bayescale.models.layout import Layout, layout_of
 from bayescale.posterior import PosteriorData
 
 DRAWS = 128

@@ -21,18 +21,11 @@ from bayescale.errors import UserError
 from bayescale.forecast.beyond import axis_values, beyond
 from bayescale.inference.drift import COMMON
 from bayescale.laws import Law
-from bayescale.models.density import (
-    coefficient_normals,
-    correlation_roots,
-    data_of,
-    layout_of,
-    noise_effects,
-    population,
-    split,
-    unlink,
-)
+from bayescale.models.arrays import coefficient_normals, data_of
+from bayescale.models.density import correlation_roots, noise_effects, population, unlink
 from bayescale.models.effects import Effects, level_of
 from bayescale.models.labels import label_text
+from bayescale.models.layout import layout_of, split
 from bayescale.models.misfit import MisfitAxis
 from bayescale.models.spec import NOISE
 from bayescale.posterior import PosteriorData

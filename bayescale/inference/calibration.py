@@ -33,7 +33,9 @@ from bayescale.inference.nuts import Draws, Settings, resample, sample
 from bayescale.inference.quantities import Quantities, fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.inference.start import find_start
 from bayescale.models import Design, Model, make_design
-from bayescale.models.density import data_of, layout_of, noise_of_draws
+from bayescale.models.arrays import data_of
+from bayescale.models.density import noise_of_draws
+from bayescale.models.layout import layout_of
 from bayescale.models.noise import draw_noise, row_scale
 
 QUICK = Settings(chains=2, draws=500, folds=False)

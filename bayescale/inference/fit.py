@@ -13,8 +13,9 @@ from bayescale.inference.health import Health, check_health
 from bayescale.inference.nuts import Draws, Progress, Settings, resample, sample
 from bayescale.inference.quantities import Quantities, quantities
 from bayescale.inference.start import find_start
-from bayescale.models.density import data_of, layout_of
+from bayescale.models.arrays import data_of
 from bayescale.models.design import Design
+from bayescale.models.layout import layout_of
 
 NEARLY = {"R-hat": 1.05, "divergences": 40.0, "tree depth": 40.0}
 """A fit below these, with E-BFMI in order, fails by a corner or a shortage that smaller steps and more draws mend."""

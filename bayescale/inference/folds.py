@@ -14,7 +14,8 @@ import numpy as np
 
 from bayescale.inference.nuts import Draws, Progress, Settings, refit
 from bayescale.inference.quantities import fitted_loss
-from bayescale.models.density import data_of, noise_of_draws
+from bayescale.models.arrays import data_of
+from bayescale.models.density import noise_of_draws
 from bayescale.models.design import Design
 from bayescale.models.noise import row_scale
 

@@ -29,7 +29,8 @@ from bayescale.inference.whitening import (
     whiten_one,
     whitening_at,
 )
-from bayescale.models.density import Data, Layout
+from bayescale.models.arrays import Data
+from bayescale.models.layout import Layout
 
 CHUNK = 50
 """Iterations between two reports of progress."""

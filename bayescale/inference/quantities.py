@@ -10,26 +10,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bayescale.models.arrays import Data, coefficient_normals, data_of, linear_map
 from bayescale.models.density import (
-    Data,
-    Layout,
     cell_parameters,
-    coefficient_normals,
     common_noise,
     correlation_roots,
-    data_of,
     expected_loss,
-    layout_of,
-    linear_map,
     log_likelihood,
     log_prior,
     log_spreads,
     noise_effects,
     population,
-    split,
     unlink,
 )
 from bayescale.models.design import Design
+from bayescale.models.layout import Layout, layout_of, split
 
 BATCH = 500
 """Draws per compiled call; the last batch is padded, so that one compilation serves all."""

@@ -18,14 +18,9 @@ from scipy.optimize import minimize
 
 from bayescale.inference.objective import finite
 from bayescale.inference.whitening import gaussian, linear_change, log_likelihood_lost, whitening_at
-from bayescale.models.density import (
-    Data,
-    Layout,
-    expected_loss,
-    log_density,
-    natural_noise,
-    noise_density,
-)
+from bayescale.models.arrays import Data
+from bayescale.models.density import expected_loss, log_density, natural_noise, noise_density
+from bayescale.models.layout import Layout
 
 Array = Any
 

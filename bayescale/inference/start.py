@@ -22,7 +22,9 @@ from threadpoolctl import threadpool_limits
 from bayescale.errors import UserError
 from bayescale.inference.objective import NOWHERE, finite
 from bayescale.inference.settle import QUIETEST, settled
-from bayescale.models.density import Data, Layout, log_density
+from bayescale.models.arrays import Data
+from bayescale.models.density import log_density
+from bayescale.models.layout import Layout
 
 SAME = 1e-3
 """Of coordinates of unit prior scale: attempts that differ by less ended at the same place."""

@@ -39,9 +39,8 @@ from bayescale.inference.arrow import (
     solve_transposed,
     times_transposed,
 )
+from bayescale.models.arrays import Data
 from bayescale.models.density import (
-    Data,
-    Layout,
     expected_loss,
     law_loss,
     linear_precision,
@@ -53,6 +52,7 @@ from bayescale.models.density import (
     noise_density,
     off_diagonal,
 )
+from bayescale.models.layout import Layout
 from bayescale.models.noise import distance_by_run, row_scale
 
 Array = Any

@@ -1,262 +1,22 @@
-"""The log density that is sampled, as a pure function of one vector and the data.
-
-The vector z holds, in this order: a standardised population mean for each parameter and a standardised coefficient for
-each of its covariates (standard normal a priori), the free coordinates of every factor's effects (on the link scale)
-and of the law's misfit, the standardised log of every spread (the standard deviation between a factor's groups, the
-size of the misfit along an axis), the standardised logs of the noise parameters (`noise_names`), and where the noise
-differs by group its effects in units of their spread, and the standardised logs of these spreads; and the standardised
-Fisher's z of the partial correlations of effects that are correlated (`bayescale.models.correlation`). In which
-coordinates it is sampled is `bayescale.inference.whitening`'s business.
-"""
+"""The log density that is sampled, as a pure function of one vector (`bayescale.models.layout`) and the data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 
 import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws import Law
+from bayescale.models.arrays import Data
 from bayescale.models.correlation import log_correlated, pairs, precision_of, root_of
-from bayescale.models.design import Design
+from bayescale.models.layout import Layout, split
 from bayescale.models.noise import log_student_t, log_student_t_by_run, row_scale
 
 Array = Any
-Data = dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """What the density has to know at compile time; equal layouts share one compilation."""
-
-    law: Law
-    blocks: tuple[tuple[int, int], ...]
-    """Of each factor's effects: index of its parameter, and number of free coordinates."""
-    misfit: tuple[int, ...] = ()
-    """Number of coordinates of the law's misfit along each axis."""
-    clusters: tuple[tuple[int, ...], ...] = ()
-    """Linear coordinates that only rows of one cluster of cells tell of, by cluster, as many in each."""
-    noise: tuple[str, ...] = ("sigma", "nu")
-    """The noise parameters, all positive (`noise_names`)."""
-    coefficients: tuple[int, ...] = ()
-    """Of each covariate's coefficient: index of its parameter."""
-    noisy: tuple[int, ...] = ()
-    """Of each factor's effects on sigma: number of free coordinates."""
-    tied: tuple[tuple[int, ...], ...] = ()
-    """Sets of blocks whose effects are correlated."""
-
-    @property
-    def _key(self) -> tuple[Any, ...]:
-        return self.blocks, self.misfit, self.clusters, self.noise, self.coefficients, self.noisy, self.tied
-
-    def __hash__(self) -> int:
-        return hash((id(self.law), self._key))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Layout) and self.law is other.law and self._key == other._key
-
-    @property
-    def common(self) -> int:
-        """How many coordinates all groups have in common: means and coefficients."""
-        return len(self.law.parameters) + len(self.coefficients)
-
-    @property
-    def linear(self) -> int:
-        """How many coordinates the parameters on their link scale, and the misfit, are linear in."""
-        return self.common + sum(self.groups)
-
-    @property
-    def mapped(self) -> int:
-        """How many of them the parameters are linear in."""
-        return self.linear - sum(self.misfit)
-
-    @property
-    def groups(self) -> tuple[int, ...]:
-        """Sizes of the sets of coordinates that share a spread: every factor's effects, every axis's misfit."""
-        return (*(free for _, free in self.blocks), *self.misfit)
-
-    @property
-    def size(self) -> int:
-        return self.linear + len(self.groups) + self.noises + sum(map(pairs, self.tied))
-
-    @property
-    def noises(self) -> int:
-        """How many coordinates the noise has."""
-        return len(self.noise) + sum(self.noisy) + len(self.noisy)
-
-
-class Parts(NamedTuple):
-    """A vector z, taken apart; leading dimensions are kept."""
-
-    means: Array
-    coefficients: Array
-    effects: tuple[Array, ...]
-    misfit: tuple[Array, ...]
-    spreads: Array
-    noise: Array
-    correlations: Array
-
-
-def layout_of(design: Design) -> Layout:
-    names = design.law.parameter_names
-    blocks = tuple((names.index(e.parameter), e.free) for e in design.effects)
-    return Layout(
-        design.law,
-        blocks,
-        tuple(m.free for m in design.misfit),
-        _clusters(design, blocks),
-        noise_names(design),
-        tuple(names.index(c.parameter) for c in design.coefficients),
-        tuple(e.free for e in design.noise_effects),
-        tuple(bundle.members for bundle in design.bundles),
-    )
-
-
-def _clusters(design: Design, blocks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, ...], ...]:
-    """The misfit's coordinates by cells that share runs, smaller clusters put together to the size of the largest."""
-    start = len(design.law.parameters) + len(design.coefficients) + sum(free for _, free in blocks)
-    found: list[np.ndarray] = []
-    for axis in design.misfit:
-        if axis.cells > 1:
-            each = start + np.arange(axis.free).reshape(axis.cells, axis.knots)
-            found += [each[cells].ravel() for cells in _tied(design)]
-        start += axis.free
-    largest = max((len(cluster) for cluster in found), default=0)
-    bins: list[list[int]] = []
-    for cluster in sorted(found, key=len, reverse=True):
-        open_bin = next((b for b in bins if len(b) + len(cluster) <= largest), None)
-        if open_bin is None:
-            bins.append(open_bin := [])
-        open_bin += cluster.tolist()
-    # What fills no bin is left among the coordinates that cells share: correct, and a little dearer.
-    return tuple(tuple(b) for b in bins if len(b) == largest)
-
-
-def _tied(design: Design) -> list[np.ndarray]:
-    """Cells by the runs that have rows in several of them."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    shape = (len(design.cells), int(design.run.max()) + 1)
-    member = coo_array((np.ones(len(design.run)), (design.cell, design.run)), shape=shape)
-    count, label = connected_components(member @ member.T, directed=False)
-    return [np.flatnonzero(label == i) for i in range(count)]
-
-
-def noise_names(design: Design) -> tuple[str, ...]:
-    """``sigma_decade`` where compute is known and varies, ``sigma_run`` where runs give several rows."""
-    return ("sigma", "nu", *["sigma_decade"] * design.graded, *["sigma_run"] * design.several)
-
-
-def data_of(design: Design, kept: np.ndarray | None = None) -> Data:
-    """The arrays of a design, all of them arguments of the density, so that refits do not compile again.
-
-    Parameters
-    ----------
-    design : Design
-    kept : ndarray of bool, shape (rows,), optional
-        Rows that count; the others stay in the arrays, so that shapes do not change, and say nothing.
-    """
-    model, law = design.model, design.law
-    kept = np.ones(len(design.loss)) if kept is None else kept.astype(float)
-    normals = np.array([model.prior(p.name).normal(p.support) for p in law.parameters])
-    spreads = [model.spread_prior(*e.about).normal("positive") for e in design.effects]
-    spreads += [getattr(model.misfit, m.axis).normal("positive") for m in design.misfit]
-    return {
-        "inputs": {name: jnp.asarray(x) for name, x in law.prepared(design.inputs).items()},
-        "log_loss": jnp.asarray(np.log(design.loss)),
-        "relative_se": jnp.asarray(design.loss_se / design.loss),
-        "decades": jnp.asarray(design.decades),
-        "kept": jnp.asarray(kept),
-        "run": jnp.asarray(design.run),
-        "rows": jnp.asarray(np.bincount(design.run, weights=kept)),
-        "place": jnp.asarray(design.place),
-        "reference": {name: jnp.asarray(x) for name, x in design.reference.items()},
-        "mean": jnp.asarray(normals[:, 0]),
-        "sd": jnp.asarray(normals[:, 1]),
-        **linear_map(design, design.places),
-        "misfit": misfit_rows(design, kept > 0),
-        "spread": jnp.asarray(np.array(spreads).reshape(-1, 2)),
-        "noise_rows": jnp.asarray(design.noise_rows),
-        "noise_spread": jnp.asarray(
-            np.array([model.spread_prior(*e.about).normal("positive") for e in design.noise_effects]).reshape(
-                -1, 2
-            )
-        ),
-        "correlation": jnp.asarray(
-            np.array([model.correlation_prior(bundle.tag) for bundle in design.bundles]).reshape(-1, 2)
-        ),
-        "noise": jnp.asarray([getattr(model.noise, n).normal("positive") for n in noise_names(design)]),
-    }
-
-
-def misfit_rows(design: Design, kept: np.ndarray) -> list[Data]:
-    """Of the misfit along each axis, what `misfit_of` needs; its top is that of the kept rows.
-
-    Returns
-    -------
-    list of dict
-        ``basis``, shape (rows, knots), and ``own``, shape (rows,), which of the deviations is the row's.
-    """
-    return [
-        {
-            "basis": jnp.asarray(m.basis(design.axes[m.axis][kept].max() - design.axes[m.axis])),
-            "own": jnp.asarray(design.cell if m.cells > 1 else np.zeros_like(design.cell)),
-        }
-        for m in design.misfit
-    ]
-
-
-def coefficient_normals(design: Design) -> np.ndarray:
-    """Mean and standard deviation of the prior of every coefficient, shape (coefficients, 2)."""
-    found = [
-        design.model.coefficient_prior(c.parameter, c.covariate.covariate).normal("real")
-        for c in design.coefficients
-    ]
-    return np.array(found).reshape(-1, 2)
-
-
-def linear_map(design: Design, places: pd.DataFrame) -> Data:
-    """From means, coefficients and effects to the parameters of places, on their link scale.
-
-    Parameters
-    ----------
-    places : DataFrame
-        Labels that the design knows, and the columns of its covariates.
-
-    Returns
-    -------
-    dict
-        ``origin``, shape (places, parameters), where the map begins: the prior's middle; and ``map``, shape (places,
-        parameters, mapped): the misfit's coordinates, the last of the linear ones, move no parameter.
-    """
-    layout, law = layout_of(design), design.law
-    normals = np.array([design.model.prior(p.name).normal(p.support) for p in law.parameters])
-    found = np.zeros((len(places), len(normals), layout.mapped))
-    origin = np.repeat(normals[None, :, 0], len(places), axis=0)
-    at = {scaled: scaled.standard(places) for scaled in design.covariates}
-    found[:, range(len(normals)), range(len(normals))] = normals[:, 1]
-    start = len(normals)
-    for parameter, coefficient, (mean, sd) in zip(
-        layout.coefficients, design.coefficients, coefficient_normals(design), strict=True
-    ):
-        origin[:, parameter] += mean * at[coefficient.covariate]
-        found[:, parameter, start] = sd * at[coefficient.covariate]
-        start += 1
-    rows = places.to_dict("records")
-    for (parameter, free), effects in zip(layout.blocks, design.effects, strict=True):
-        level = [effects.levels.index(tuple(row[column] for column in effects.factor)) for row in rows]
-        basis = effects.basis[level]
-        found[:, parameter, start : start + free] = (
-            basis if effects.covariate is None else at[effects.covariate][:, None] * basis
-        )
-        start += free
-    return {"origin": jnp.asarray(origin), "map": jnp.asarray(found)}
 
 
 def log_density(z: Array, layout: Layout, data: Data) -> Array:
@@ -301,7 +61,7 @@ def off_diagonal(log_tau: Array, correlations: Array, layout: Layout, data: Data
         where = np.stack([starts[i] + np.arange(layout.groups[i]) for i in bundle])
         scale = jnp.exp(-log_tau[np.array(bundle)])
         added = (precision_of(root) - jnp.eye(len(bundle))) * scale[:, None] * scale
-        total = total.at[where[:, None, :], where[None, :, :]].add(added[:, :, None])  # noqa: PD008  JAX's
+        total = total.at[where[:, None, :], where[None, :, :]].add(added[:, :, None])
     return total
 
 
@@ -454,18 +214,3 @@ def _noise_tail(noise: Array, layout: Layout) -> tuple[list[Array], Array]:
         effects.append(noise[..., start : start + free])
         start += free
     return effects, noise[..., start : start + len(layout.noisy)]
-
-
-def split(z: Array, layout: Layout) -> Parts:
-    """A vector, or an array of them along the last axis, taken apart."""
-    start = layout.common
-    groups = []
-    for free in layout.groups:
-        groups.append(z[..., start : start + free])
-        start += free
-    end = layout.linear + len(layout.groups)
-    count = len(layout.blocks)
-    means, slopes = z[..., : len(layout.law.parameters)], z[..., len(layout.law.parameters) : layout.common]
-    spreads, noise = z[..., layout.linear : end], z[..., end : end + layout.noises]
-    correlations = z[..., end + layout.noises :]
-    return Parts(means, slopes, tuple(groups[:count]), tuple(groups[count:]), spreads, noise, correlations)

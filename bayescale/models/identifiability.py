@@ -21,8 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from bayescale.models.density import Data, Layout, data_of, layout_of, population, unlink
+from bayescale.models.arrays import Data, data_of
+from bayescale.models.density import population, unlink
 from bayescale.models.design import Design, make_design
+from bayescale.models.layout import Layout, layout_of
 from bayescale.models.spec import Model
 from bayescale.runs.problem import Problem
 

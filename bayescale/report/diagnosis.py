@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.inference import Health
-from bayescale.models.density import noise_names
+from bayescale.models.layout import noise_names
 from bayescale.posterior import PosteriorData
 from bayescale.report.errors import ReportError
 from bayescale.runs.atomic import replace_files

@@ -16,7 +16,9 @@ from bayescale.decide.stakes import stakes
 from bayescale.forecast import loss_draws
 from bayescale.inference.quantities import prior_draws
 from bayescale.models import make_design
-from bayescale.models.density import cell_parameters, data_of, layout_of, noise_of
+from bayescale.models.arrays import data_of
+from bayescale.models.density import cell_parameters, noise_of
+from bayescale.models.layout import layout_of
 from bayescale.models.noise import row_scale
 from benchmarks import kept
 from benchmarks.design.inference import padded, quick_fit

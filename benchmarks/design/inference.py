@@ -21,7 +21,9 @@ from bayescale.inference import Check, Health
 from bayescale.inference.drift import drift_draws
 from bayescale.inference.quantities import quantities
 from bayescale.models import Design, make_design
-from bayescale.models.density import cell_parameters, data_of, layout_of, log_density
+from bayescale.models.arrays import data_of
+from bayescale.models.density import cell_parameters, log_density
+from bayescale.models.layout import layout_of
 
 FREEDOM = 5
 ROUNDS = (1500, 1500, 4000)

@@ -16,15 +16,9 @@ import bayescale as bs
 from bayescale.decide.information import normal_scores
 from bayescale.decide.measurements import Measurements, reach_of
 from bayescale.models import make_design
-from bayescale.models.density import (
-    data_of,
-    expected_loss,
-    layout_of,
-    log_density,
-    log_spreads,
-    noise_of,
-    split,
-)
+from bayescale.models.arrays import data_of
+from bayescale.models.density import expected_loss, log_density, log_spreads, noise_of
+from bayescale.models.layout import layout_of, split
 from benchmarks.design.worlds import World
 
 

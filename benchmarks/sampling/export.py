@@ -6,7 +6,9 @@ import numpy as np
 
 from bayescale.inference.quantities import prior_draws
 from bayescale.models import Design, Effects
-from bayescale.models.density import data_of, layout_of, log_density
+from bayescale.models.arrays import data_of
+from bayescale.models.density import log_density
+from bayescale.models.layout import layout_of
 from benchmarks.sampling.target import ENOUGH, Factor, Target
 
 POINTS = 20

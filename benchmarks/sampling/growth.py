@@ -127,8 +127,9 @@ def _gradient(size: Size) -> dict[str, Any]:
     import jax.numpy as jnp
 
     from bayescale.inference.whitening import log_white_density, whitening_at
-    from bayescale.models.density import data_of, layout_of
+    from bayescale.models.arrays import data_of
     from bayescale.models.design import make_design
+    from bayescale.models.layout import layout_of
 
     design = make_design(_model(), size.table())
     layout, data = layout_of(design), data_of(design)

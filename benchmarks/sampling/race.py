@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.models.density import layout_of
 from bayescale.models.design import Design, make_design
+from bayescale.models.layout import layout_of
 from bayescale.runs.atomic import replace_files
 from benchmarks.extrapolation.results import code
 from benchmarks.published.tables import ROOT

@@ -8,8 +8,9 @@ import bayescale as bs
 from bayescale.inference.nuts import Settings, sample
 from bayescale.inference.settle import QUIETEST, settled
 from bayescale.inference.start import find_start
-from bayescale.models.density import data_of, layout_of
+from bayescale.models.arrays import data_of
 from bayescale.models.design import make_design
+from bayescale.models.layout import layout_of
 from tests.simulate import TRUTH, simulate
 
 BUDGETS = np.geomspace(1e17, 1e20, 6)

@@ -16,7 +16,9 @@ from bayescale.inference.start import find_start
 from bayescale.inference.whitening import colour, log_white_density, whiten, whitening_at
 from bayescale.laws import Range
 from bayescale.models import Model, make_design
-from bayescale.models.density import data_of, layout_of, log_density
+from bayescale.models.arrays import data_of
+from bayescale.models.density import log_density
+from bayescale.models.layout import layout_of
 from tests.inference.test_nuts import linear_world
 
 

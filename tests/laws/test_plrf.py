@@ -13,7 +13,7 @@ import bayescale as bs
 from bayescale.errors import DesignWarning
 from bayescale.laws import random_features as rf
 from bayescale.laws.plrf import COMPLEXITY, LAW, RATIO, risk
-from bayescale.models.density import data_of
+from bayescale.models.arrays import data_of
 from bayescale.models.design import make_design
 from bayescale.theory import phase_probabilities, runs_table
 from bayescale.theory import risk as exact

@@ -12,19 +12,18 @@ from bayescale.inference.quantities import prior_draws, quantities
 from bayescale.inference.whitening import colour, whiten, whitening_at
 from bayescale.laws import Range
 from bayescale.models import Design, DesignError, Model, make_design
+from bayescale.models.arrays import data_of
 from bayescale.models.correlation import log_correlated, root_of
 from bayescale.models.density import (
     correlation_roots,
-    data_of,
-    layout_of,
     linear_precision,
     log_density,
     log_likelihood,
     log_prior,
     log_spreads,
     off_diagonal,
-    split,
 )
+from bayescale.models.layout import layout_of, split
 
 TASKS = ("a", "b", "c", "d", "e")
 POOLING = {"E": "1 + (1|p|task)", "A": "1 + (1|p|task) + (1|architecture)", "beta": "1 + (1|p|task)"}

@@ -10,16 +10,9 @@ import pytest
 
 from bayescale.laws import Range
 from bayescale.models import Design, DesignError, Model, make_design
-from bayescale.models.density import (
-    cell_parameters,
-    coefficient_normals,
-    data_of,
-    layout_of,
-    log_density,
-    log_likelihood,
-    log_prior,
-    split,
-)
+from bayescale.models.arrays import coefficient_normals, data_of
+from bayescale.models.density import cell_parameters, log_density, log_likelihood, log_prior
+from bayescale.models.layout import layout_of, split
 from bayescale.runs import read_runs
 
 POOLING = {

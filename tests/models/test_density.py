@@ -9,15 +9,9 @@ from scipy import stats
 
 from bayescale.inference.quantities import prior_draws
 from bayescale.models import DesignError, Model, make_design
-from bayescale.models.density import (
-    cell_parameters,
-    data_of,
-    expected_loss,
-    layout_of,
-    log_density,
-    log_spreads,
-    split,
-)
+from bayescale.models.arrays import data_of
+from bayescale.models.density import cell_parameters, expected_loss, log_density, log_spreads
+from bayescale.models.layout import layout_of, split
 
 
 def by_hand(z: np.ndarray, design) -> float:  # type: ignore[no-untyped-def]

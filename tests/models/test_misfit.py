@@ -10,7 +10,9 @@ import pytest
 from scipy import stats
 
 from bayescale.models import Design, Model, make_design
-from bayescale.models.density import data_of, expected_loss, layout_of, log_density, misfit_of, split
+from bayescale.models.arrays import data_of
+from bayescale.models.density import expected_loss, log_density, misfit_of
+from bayescale.models.layout import layout_of, split
 from bayescale.models.misfit import MisfitAxis
 
 

@@ -8,7 +8,9 @@ import pytest
 from scipy import stats
 
 from bayescale.models import Model, make_design
-from bayescale.models.density import data_of, expected_loss, layout_of, log_likelihood, noise_of
+from bayescale.models.arrays import data_of
+from bayescale.models.density import expected_loss, log_likelihood, noise_of
+from bayescale.models.layout import layout_of
 from bayescale.models.noise import draw_noise, log_student_t, log_student_t_by_run
 
 RUN = np.array([0, 1, 0, 2, 0, 2])

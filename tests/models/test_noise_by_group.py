@@ -10,15 +10,9 @@ from scipy import stats
 from bayescale.inference.quantities import prior_draws, quantities
 from bayescale.laws import Range
 from bayescale.models import Design, Model, ModelError, make_design
-from bayescale.models.density import (
-    data_of,
-    expected_loss,
-    layout_of,
-    log_density,
-    log_likelihood,
-    log_prior,
-    noise_of,
-)
+from bayescale.models.arrays import data_of
+from bayescale.models.density import expected_loss, log_density, log_likelihood, log_prior, noise_of
+from bayescale.models.layout import layout_of
 from bayescale.models.spec import NOISIER
 
 POOLING = {"E": "1 + (1|task)", "sigma": "1 + (1|task) + (1|architecture)"}

@@ -12,7 +12,9 @@ import bayescale as bs
 from bayescale.errors import UserError
 from bayescale.inference import Settings
 from bayescale.models import Model, make_design
-from bayescale.models.density import data_of, layout_of, log_density
+from bayescale.models.arrays import data_of
+from bayescale.models.density import log_density
+from bayescale.models.layout import layout_of
 
 EXPRESSION = "E + A * params**-alpha + B * tokens**-beta"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bayescale.models.density import noise_names
+from bayescale.models.layout import noise_names
 from bayescale.report.figures import arviz
 from bayescale.report.subject import Subject
 

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from bayescale.laws import Range
 from bayescale.laws.base import Support
-from bayescale.models.density import noise_names
+from bayescale.models.layout import noise_names
 from bayescale.report.figures import style
 from bayescale.report.figures.parameters import ordered
 from bayescale.report.subject import Subject
