@@ -61,12 +61,26 @@ def allocate(
     cost_at_most: Annotated[
         float | None, typer.Option("--cost-at-most", help="A limit on it, in its own unit.")
     ] = None,
+    retriever: Annotated[
+        str | None,
+        typer.Option(
+            "--retriever", help="Params of what makes a datastore's keys, or: self, the model itself."
+        ),
+    ] = None,
+    max_datastore_tokens: Annotated[
+        float | None,
+        typer.Option("--max-datastore-tokens", help="Tokens of the corpus that a datastore is made of."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Best params, tokens and loss for a budget, from every draw: with bands, and under constraints.
 
     Also printed: the valley, sizes within 0.5 and 1 % of the best loss; and one plan for all draws, with its regret,
     beside the best fit's and 20 tokens per parameter.
+
+    A law with a datastore (--model datastore-log) splits the budget three ways, C = k N D + r S: what a datastore token
+    takes is learned from the runs' column datastore_flops, or follows from --retriever, 2 FLOPs a param. With --at
+    datastore_tokens=VALUE that datastore is there already.
 
     A file of constraints holds any of these, each alone or with the others:
 
@@ -85,6 +99,7 @@ def allocate(
         money = 1e6
         price = { device_hour = 2.5, token = 1e-9, kwh = 0.2 }   # or flop
         measured = { column = "wall_s", at_most = 86400 }
+        retriever = 1.77e8           # or "self"; then also max_datastore_tokens
 
     With --loss the cheapest way there is sought: fewest FLOPs of training and service, or least money where priced.
     """
@@ -112,7 +127,9 @@ def allocate(
             "devices": devices,
             "mfu": mfu,
             "hours": hours,
-            "batch": _batch(batch),
+            "batch": _number_or(batch, "critical", "--batch"),
+            "retriever": _number_or(retriever, "self", "--retriever"),
+            "max_datastore_tokens": max_datastore_tokens,
         },
     )
     with fit_of(fit) as posterior:
@@ -167,8 +184,8 @@ def _say_allocation(allocation: Allocation) -> None:
         say(readable(allocation.batches()).to_string(index=False))
 
 
-def _batch(text: str | None) -> float | str | None:
-    return numbers(text, "--batch")[0] if text and text != "critical" else text
+def _number_or(text: str | None, word: str, option: str) -> float | str | None:
+    return numbers(text, option)[0] if text and text != word else text
 
 
 def _constraints(

@@ -259,6 +259,9 @@ def groups(
     where: Where = None,
     law: Annotated[str, typer.Option("--law", help="A law that `bayescale laws` lists.")] = LAW,
     factor: Factor = 10.0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Keep the fit, for `bayescale report`: FIT.nc.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -271,6 +274,8 @@ def groups(
     from bayescale.runs import read_runs
     from bayescale.skills.groups import gaps, group_model, renamed
 
+    if out is not None:
+        writable(out)
     inputs = group_model(law, by).definition.inputs
     table = read_runs(runs, where=where, inputs=inputs)
     if by not in table:
@@ -286,6 +291,9 @@ def groups(
         posterior = fit_table(table, group_model(law, by), seed, None)
     except DesignError as error:
         raise UserError(f"{runs}: {error}") from None
+    if out is not None:
+        posterior.save(out)
+        note(f"wrote {out}")
     found = gaps(posterior, by, factor)
     if as_json:
         say_json({"health": posterior.health().to_dict(), **found.to_dict()})

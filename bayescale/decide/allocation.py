@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from bayescale.decide.constraints import Constraints
 from bayescale.decide.cost import CostLaw, cost_law
 from bayescale.decide.critical_batch import trade_off
+from bayescale.decide.datastore import INPUT, check_fixed, datastore_of, is_free
 from bayescale.decide.errors import AllocationError, ConstraintError
 from bayescale.decide.groups import groups_of
 from bayescale.decide.limits import RATIOS, make_limits
@@ -47,9 +48,11 @@ class Allocation:
     table : DataFrame
         A row per budget and group: median and 90 % interval of params, tokens, tokens per parameter and
         expected loss. Under constraints also what limits the median plan, and what it takes: epochs, steps, hours,
-        money, energy, as far as the constraints say how to count them.
+        money, energy, as far as the constraints say how to count them. Where the budget buys a datastore, also its
+        tokens, its share of the compute, and ``gain``, the loss that the best plan without one has above this.
     draws : dict of ndarray
-        ``params``, ``tokens``, ``loss`` with shape (draws, rows of the table).
+        ``params``, ``tokens``, ``loss``, and where it is bought ``datastore_tokens``, with shape (draws, rows of the
+        table).
     flops_per_param_token : float
         k in C = k N D.
     constraints : Constraints, optional
@@ -132,6 +135,11 @@ def allocate(
     constraints : Constraints, optional
         Data, hardware, menu, service, batch and money, alone or together.
 
+    Notes
+    -----
+    A law that takes ``datastore_tokens`` shares the budget between training and a datastore, C = k N D + r S; where
+    `groups` or `fixed` say how many, that datastore is there already and costs nothing.
+
     Raises
     ------
     AllocationError
@@ -143,9 +151,15 @@ def allocate(
     plain = constraints is None
     constraints = constraints or Constraints()
     budgets = _budgets(posterior, flops, constraints)
-    groups, others, cells = groups_of(posterior, groups, fixed, constraints)
+    law = posterior.model.definition
+    given = {**(dict(groups) if groups is not None else {}), **(fixed or {})}
+    check_fixed(law, given, constraints)
+    store = datastore_of(posterior, constraints) if is_free(law, given) else None
+    groups, others, cells = groups_of(
+        posterior, groups, fixed, constraints, () if store is None else (INPUT,)
+    )
     k = posterior.flops_per_param_token
-    takes_unique = "unique_tokens" in posterior.model.definition.inputs
+    takes_unique = "unique_tokens" in law.inputs
     repeated = constraints.unique_tokens is not None and not takes_unique
     draws = len(posterior.z)
     worth = worth_draws(constraints.repetitions_worth, draws) if repeated else None
@@ -166,12 +180,13 @@ def allocate(
                 unique_tokens=constraints.unique_tokens if repeated else None,
                 worth=worth,
                 batch=constraints.batch,
+                datastore=store,
             )
             size = float(np.median(problem.best.params))
             spent = (
                 budget
                 if budget is not None
-                else float(k * np.median(problem.best.params * problem.best.tokens))
+                else float(k * np.median(problem.best.params * problem.limits.tokens(problem.best.params)))
             )
             problem = problem.with_factor(drift_factor(predictor, labels, spent, size))
             named = {str(c): label for c, label in labels.items()}
@@ -185,13 +200,10 @@ def allocate(
             )
     return Allocation(
         pd.DataFrame(rows),
-        {
-            name: np.stack([getattr(p.best, name) for p in problems], axis=1)
-            for name in ("params", "tokens", "loss")
-        },
+        _draws(problems),
         k,
         None if plain else constraints,
-        tuple(_notes(constraints, repeated, measured)),
+        tuple(_notes(constraints, repeated, measured) + _about_datastores(problems, posterior, given)),
         tuple(problems),
         labels_of,
         posterior.design.reference,
@@ -226,15 +238,32 @@ def drift_factor(predictor: Predictor, labels: Mapping[str, Any], flops: float, 
     return np.asarray(np.exp(predictor.drift(point)[:, 0]))
 
 
+def _draws(problems: Sequence[Problem]) -> dict[str, np.ndarray]:
+    best = [problem.best for problem in problems]
+    found = {
+        name: np.stack([getattr(b, name) for b in best], axis=1) for name in ("params", "tokens", "loss")
+    }
+    stores = [b.datastore for b in best if b.datastore is not None]
+    return {**found, INPUT: np.stack(stores, axis=1)} if stores else found
+
+
 def _quantiles(problem: Problem) -> dict[str, float]:
     row = {}
-    best = problem.best
-    for name, x in (
-        ("params", best.params),
-        ("tokens", best.tokens),
-        ("tokens_per_param", best.tokens / best.params),
-        ("loss", best.loss),
-    ):
+    best, store = problem.best, problem.datastore
+    asked = {
+        "params": best.params,
+        "tokens": best.tokens,
+        "tokens_per_param": best.tokens / best.params,
+    }
+    if store is not None and best.datastore is not None:
+        making = store.flops_per_token(best.params) * best.datastore
+        training = problem.limits.flops_per_param_token * best.params * best.tokens
+        asked |= {INPUT: best.datastore, "datastore_share": making / (making + training)}
+    asked["loss"] = best.loss
+    if store is not None and INPUT in problem.law.may_be_zero:
+        without = replace(problem, datastore=None, fixed={**problem.fixed, INPUT: 0.0})
+        asked["gain"] = without.best.loss - best.loss
+    for name, x in asked.items():
         row[name], row[f"{name}_q0.05"], row[f"{name}_q0.95"] = np.quantile(x, (0.5, 0.05, 0.95))
     return row
 
@@ -256,9 +285,14 @@ def _takes(problem: Problem, constraints: Constraints, k: float) -> dict[str, An
         row["shape"] = names[-1] if names else constraints.sizes[0].name
         row["p_shape"] = float(np.mean(np.isclose(params, _nearest(limits.menu, size))))
     train = k * params * tokens
+    if problem.datastore is not None:
+        making = problem.datastore.flops_per_token(params) * best.datastore
+        row["training_flops"], row["datastore_flops"] = float(np.median(train)), float(np.median(making))
+        train = train + making
     service = k / 3 * params * constraints.lifetime_tokens
     if constraints.lifetime_tokens:
-        row["training_flops"], row["service_flops"] = float(np.median(train)), float(np.median(service))
+        row.setdefault("training_flops", float(np.median(train)))
+        row["service_flops"] = float(np.median(service))
     if constraints.unique_tokens:
         row["epochs"] = float(np.median(tokens / constraints.unique_tokens))
     if constraints.batch is not None:
@@ -292,6 +326,31 @@ def _costs(problem: Problem, measured: CostLaw | None, labels: Mapping[str, Any]
 
 def _nearest(menu: np.ndarray, size: float) -> float:
     return float(menu[np.argmin(np.abs(np.log(menu / size)))])
+
+
+def _about_datastores(
+    problems: Sequence[Problem], posterior: PosteriorData, given: Mapping[str, Any]
+) -> list[str]:
+    """What was assumed of the datastore, and where it leaves what was measured."""
+    if INPUT not in posterior.model.definition.inputs:
+        return []
+    if INPUT in given:
+        return ["the datastore is taken to be there already: making it is not paid from the budget"]
+    store = problems[0].datastore
+    if store is None:
+        return []
+    notes = [str(store)]
+    bought = [problem.best.datastore for problem in problems if problem.best.datastore is not None]
+    measured = float(posterior.runs[INPUT].max())
+    if max(map(np.median, bought)) > measured:
+        notes.append(
+            f"the datastore is larger than the largest measured one, {measured:.3g} tokens, and the law falls without "
+            "end in it: believe its size no further than that"
+        )
+    whole = max(float(np.mean(x >= store.at_most * (1 - 1e-6))) for x in bought)
+    if whole > 0:
+        notes.append(f"in {percent(whole)} of the draws the datastore is all of the corpus")
+    return notes
 
 
 def _notes(constraints: Constraints, repeated: bool, measured: CostLaw | None) -> list[str]:

@@ -109,6 +109,12 @@ class Constraints(BaseModel):
         Energy that the building takes for every unit that the devices do.
     measured : MeasuredCost, optional
         A measured column whose cost is told, or limited, by a cost law.
+    retriever : "self" or float, optional
+        Params of what makes a datastore's keys, where the law takes a datastore: each of its tokens takes a forward
+        pass, 2 FLOPs a param (Shao et al. 2024). "self": the model makes its own. Absent: by the runs' column
+        ``datastore_flops``.
+    max_datastore_tokens : float, optional
+        Tokens of the corpus that a datastore is made of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -135,6 +141,8 @@ class Constraints(BaseModel):
     price: Price = Price()
     pue: float = Field(default=1.0, ge=1, allow_inf_nan=False)
     measured: MeasuredCost | None = None
+    retriever: Literal["self"] | Positive | None = None
+    max_datastore_tokens: Positive | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Constraints:

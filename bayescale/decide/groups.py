@@ -20,10 +20,12 @@ def groups_of(
     groups: pd.DataFrame | None,
     fixed: Mapping[str, float] | None,
     constraints: Constraints,
+    free: tuple[str, ...] = (),
 ) -> tuple[pd.DataFrame, list[dict[str, Any]], CellDraws]:
     """Groups, a row each; what the law takes beside params and tokens in each; and the draws of its parameters.
 
-    Where no groups are given, they are those of the fit, each at the mean of its runs' covariates.
+    Where no groups are given, they are those of the fit, each at the mean of its runs' covariates. `free` inputs are
+    not asked for.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def groups_of(
     groups = groups.assign(**{name: float(x) for name, x in given.items()})
     _known_inputs(posterior, given)
     cells = Predictor(posterior).parameters(groups)
-    others = [other_inputs(cells.law, labels) for labels in groups.to_dict("records")]
+    others = [other_inputs(cells.law, labels, free) for labels in groups.to_dict("records")]
     return groups, others, cells
 
 

@@ -74,13 +74,13 @@ def numeric_optimum(
     return np.asarray(jnp.exp((log_product - middle) / 2)), np.asarray(jnp.exp((log_product + middle) / 2))
 
 
-def other_inputs(law: Law, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The law's inputs beside params and tokens, all of them given."""
+def other_inputs(law: Law, given: Mapping[str, Any], free: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The law's inputs beside params and tokens, all of them given but those that are free."""
     if not {"params", "tokens"} <= set(law.inputs):
         raise AllocationError(
             f"the law {law.name} takes {', '.join(law.inputs)}: without params and tokens there is nothing to allocate"
         )
-    others = [name for name in law.inputs if name not in ("params", "tokens")]
+    others = [name for name in law.inputs if name not in ("params", "tokens", *free)]
     missing = [name for name in others if name not in given]
     if missing:
         raise AllocationError(

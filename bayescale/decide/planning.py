@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from bayescale.decide.critical_batch import loss_at_batch
+from bayescale.decide.datastore import INPUT, Datastore, Split
 from bayescale.decide.errors import AllocationError
 from bayescale.decide.limits import Limits
 from bayescale.decide.optimum import optimum
@@ -28,11 +29,12 @@ RULE = 20.0
 
 
 class Best(NamedTuple):
-    """Sizes, tokens and expected loss, draw by draw, each of shape (draws,)."""
+    """Sizes, tokens, expected loss and the datastore where one is bought, draw by draw, each of shape (draws,)."""
 
     params: np.ndarray
     tokens: np.ndarray
     loss: np.ndarray
+    datastore: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,9 @@ class Problem:
     worth : ndarray, shape (draws,), optional
         What repeating them is worth.
     batch : "critical" or float, optional
+    datastore : Datastore, optional
+        Where the budget buys one too: then the tokens that limits leave are those there would be without it, and
+        every loss is that of the best split.
     """
 
     law: Law
@@ -63,6 +68,7 @@ class Problem:
     unique_tokens: float | None = None
     worth: Any = None
     batch: Literal["critical"] | float | None = None
+    datastore: Datastore | None = None
 
     def loss(self, params: Any, tokens: Any) -> np.ndarray:
         """Expected loss at sizes of shape (draws,), or (draws, sizes)."""
@@ -70,6 +76,8 @@ class Problem:
 
     def loss_and_batch(self, params: Any, tokens: Any) -> tuple[np.ndarray, Any]:
         """The same with the batch size in tokens; None where no batch is asked for."""
+        if self.datastore is not None:
+            return self.split(params, tokens).loss, None
         wide = np.ndim(params) > 1
         values = {name: np.asarray(x)[:, None] if wide else x for name, x in self.values.items()}
         worth, factor = (
@@ -85,6 +93,32 @@ class Problem:
 
         loss, batch = loss_at_batch(of_fresh, tokens, self.batch)
         return np.asarray(loss), batch
+
+    def loss_beside(self, params: Any, tokens: Any, datastore: Any) -> np.ndarray:
+        """Expected loss with a datastore, at sizes of shape (draws,), or (draws, sizes)."""
+        return replace(self, datastore=None, fixed={**self.fixed, INPUT: datastore}).loss(params, tokens)
+
+    def split(self, params: np.ndarray, tokens: np.ndarray) -> Split:
+        """The best split, draw by draw, of the tokens left at sizes of shape (draws,) or (draws, sizes)."""
+        params, tokens = np.broadcast_arrays(params, tokens)
+        return self._split(lambda trained, store: self.loss_beside(params, trained, store), params, tokens)
+
+    def split_for_all(self, params: np.ndarray) -> Split:
+        """One split for all draws, of least expected loss, for sizes of shape (sizes,)."""
+
+        def expected(trained: np.ndarray, store: np.ndarray) -> np.ndarray:
+            every = (np.broadcast_to(x, (self.draws, len(params))) for x in (params, trained, store))
+            return np.asarray(self.loss_beside(*every).mean(axis=0))
+
+        return self._split(expected, params, self.limits.tokens(params))
+
+    def _split(
+        self, loss: Callable[[np.ndarray, np.ndarray], np.ndarray], params: np.ndarray, tokens: np.ndarray
+    ) -> Split:
+        if self.datastore is None:
+            raise AllocationError("no datastore is bought here: there is nothing to split")
+        k = self.limits.flops_per_param_token
+        return self.datastore.split(loss, params, tokens, k, INPUT in self.law.may_be_zero)
 
     @cached_property
     def draws(self) -> int:
@@ -135,7 +169,11 @@ class Problem:
             self._not_at_the_edge(best)
             params = self._refined(best)
         tokens = self.limits.tokens(params)
-        plan = Best(params, tokens, self.loss(params, tokens))
+        if self.datastore is None:
+            plan = Best(params, tokens, self.loss(params, tokens))
+        else:
+            bought = self.split(params, tokens)
+            plan = Best(params, bought.tokens, bought.loss, bought.datastore)
         self.check(plan)
         return plan
 
@@ -150,6 +188,7 @@ class Problem:
             and not (limits.explicit_low or limits.explicit_high)
             and self.unique_tokens is None
             and self.batch is None
+            and self.datastore is None
         )
 
     def with_factor(self, factor: np.ndarray) -> Problem:
@@ -177,7 +216,7 @@ class Problem:
                 raise AllocationError(
                     f"the plan found for the law {self.law.name} is beaten by {what}: do not trust its optimum here"
                 )
-        if (self.loss(plan.params, plan.tokens / 2) < plan.loss - tolerance).any():
+        if (self.loss(plan.params, self.limits.tokens(plan.params) / 2) < plan.loss - tolerance).any():
             raise AllocationError(
                 f"the law {self.law.name} says that half the tokens would be better here: limit them by max_epochs"
             )

@@ -9,8 +9,8 @@ import pandas as pd
 from bayescale.numerals import count, scientific, significant
 
 ENDS = ("_q0.05", "_q0.95")
-COUNTS = ("params", "tokens", "safe", "batch_tokens")
-SCIENTIFIC = ("flops", "training_flops", "service_flops", "crossing")
+COUNTS = ("params", "tokens", "safe", "batch_tokens", "datastore_tokens")
+SCIENTIFIC = ("flops", "training_flops", "service_flops", "datastore_flops", "crossing")
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

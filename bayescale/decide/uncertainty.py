@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale.decide.datastore import INPUT
 from bayescale.decide.planning import RULE, Problem
 from bayescale.laws import Law
 
@@ -40,13 +41,13 @@ def plans(problem: Problem, reference: Mapping[str, float]) -> pd.DataFrame:
     }
     rows = []
     for name, params in chosen.items():
-        loss = _losses(problem, np.array([params]))[:, 0]
+        spent, loss = _spent(problem, params, name)
         regret = loss - problem.best.loss
         rows.append(
             {
-                "plan": name,
+                "plan": name if name != THUMB or problem.datastore is None else f"{THUMB}, no datastore",
                 "params": params,
-                "tokens": float(problem.limits.tokens(params)),
+                **spent,
                 "loss": loss.mean(),
                 "regret": regret.mean(),
                 "regret_q0.95": np.quantile(regret, 0.95),
@@ -58,21 +59,39 @@ def plans(problem: Problem, reference: Mapping[str, float]) -> pd.DataFrame:
 
 def least_expected(problem: Problem) -> float:
     """The size whose loss, averaged over draws, is least."""
-    expected = problem.profile.mean(axis=0)
+    nodes = problem.nodes
+    expected = (
+        problem.profile.mean(axis=0) if problem.datastore is None else problem.split_for_all(nodes).loss
+    )
     best = int(np.argmin(expected))
     if len(problem.limits.menu):
-        return float(problem.nodes[best])
-    low, high = problem.nodes[max(best - 1, 0)], problem.nodes[min(best + 1, len(problem.nodes) - 1)]
+        return float(nodes[best])
+    low, high = nodes[max(best - 1, 0)], nodes[min(best + 1, len(nodes) - 1)]
     for _ in range(ROUNDS):
         finer = np.geomspace(low, high, FINER)
-        i = int(np.argmin(_losses(problem, finer).mean(axis=0)))
+        i = int(np.argmin(_expected(problem, finer)))
         low, high = finer[max(i - 1, 0)], finer[min(i + 1, FINER - 1)]
     return float(np.sqrt(low * high))
 
 
-def _losses(problem: Problem, params: np.ndarray) -> np.ndarray:
+def _expected(problem: Problem, params: np.ndarray) -> np.ndarray:
+    if problem.datastore is not None:
+        # A datastore is bought before the truth is known, as the size is.
+        return problem.split_for_all(params).loss
     sizes = np.broadcast_to(params, (problem.draws, len(params)))
-    return problem.loss(sizes, problem.limits.tokens(sizes))
+    return np.asarray(problem.loss(sizes, problem.limits.tokens(sizes)).mean(axis=0))
+
+
+def _spent(problem: Problem, params: float, plan: str) -> tuple[dict[str, float], np.ndarray]:
+    """What a plan trains on and reads from, and its loss in every draw."""
+    size, tokens = np.full(problem.draws, params), float(problem.limits.tokens(params))
+    if problem.datastore is None:
+        return {"tokens": tokens}, problem.loss(size, tokens)
+    store = 0.0
+    if plan != THUMB or INPUT not in problem.law.may_be_zero:
+        bought = problem.split_for_all(np.array([params]))
+        tokens, store = float(bought.tokens[0]), float(bought.datastore[0])
+    return {"tokens": tokens, INPUT: store}, problem.loss_beside(size, tokens, store)
 
 
 def _at_the_mean(problem: Problem, reference: Mapping[str, float]) -> dict[str, Any]:

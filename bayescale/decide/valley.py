@@ -45,9 +45,13 @@ def valley(problem: Problem, within: Sequence[float] = WITHIN) -> pd.DataFrame:
         row: dict[str, float] = {"within": share}
         for name, ends in (("params_low", low), ("params_high", high)):
             row[name], row[f"{name}_q0.05"], row[f"{name}_q0.95"] = np.quantile(ends, (0.5, 0.05, 0.95))
-        row["tokens_low"], row["tokens_high"] = (
-            float(problem.limits.tokens(row[name])) for name in ("params_low", "params_high")
-        )
+        sizes = np.array([row["params_low"], row["params_high"]])
+        tokens = problem.limits.tokens(sizes)
+        if problem.datastore is not None:
+            bought = problem.split_for_all(sizes)
+            tokens = bought.tokens
+            row["datastore_tokens_low"], row["datastore_tokens_high"] = map(float, bought.datastore)
+        row["tokens_low"], row["tokens_high"] = map(float, tokens)
         inside = (profile <= limit[:, None]).mean(axis=0) >= SURE
         row["safe_low"], row["safe_high"] = (
             (float(problem.nodes[inside].min()), float(problem.nodes[inside].max()))

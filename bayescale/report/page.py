@@ -125,6 +125,13 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "sensitivity_note": sentences.sensitivity(subject.diagnosis),
         "coverage": sentences.coverage(subject.checked) if subject.checked else sentences.no_holdout(),
         "reach": sentences.reach(subject.checked, subject.dearest) if subject.checked else "",
+        "gaps": subject.gaps,
+        "gaps_lead": sentences.gaps_lead(subject),
+        "gaps_said": []
+        if subject.gaps is None
+        else subject.gaps.left_behind() + sentences.gaps_grow(subject.gaps),
+        "gaps_groups": None if subject.gaps is None else tables.gap_groups(subject.gaps),
+        "gaps_pairs": None if subject.gaps is None else tables.gap_pairs(subject.gaps),
         "folds": tables.folds(posterior.provenance.get("folds", [])),
         "budgets": tables.budgets(subject),
         "budgets_note": sentences.budgets_note(subject.dearest),

@@ -20,6 +20,7 @@ from bayescale.report.frontier import Frontier
 from bayescale.report.subject import Subject
 from bayescale.runs import Conventions
 from bayescale.runs.conventions import UNSTATED
+from bayescale.skills.groups import PER_BYTE, Gaps
 
 WORDS = {"go": "Go", "no-go": "No-go", "run first": "Run first", "not from these data": "Not from these data"}
 """Probability below which a count is taken for more than bad luck."""
@@ -398,6 +399,60 @@ def odd_runs(found: int, of: int) -> str:
 def hidden_cells(shown: int, total: int) -> str:
     """Return what is said where there are more groups than panels."""
     return f" Shown are the {shown} groups with the most runs, of {total}." if shown < total else ""
+
+
+def gaps_lead(subject: Subject) -> str:
+    """Return what the section on groups asks, and its answer for all groups together."""
+    found = subject.gaps
+    if found is None:
+        return ""
+    said = [
+        f"An average over {found.by} can improve while a group that it hides does not (Diaz & Madaio 2023). From the "
+        f"dearest run, {scientific(found.flops, 2)} FLOPs, to ten times its compute, for runs made as the fitted ones "
+        "were:"
+    ]
+    for row in found.places.to_dict("records"):
+        where = f" in {found.place(row)}" if found.place(row) else ""
+        said.append(
+            f"the average{where} improves with probability {percent(row['improves'])}, and leaves one group or more "
+            f"behind with probability {percent(row['left_behind'])};"
+        )
+    return " ".join(said)[:-1] + "."
+
+
+def gaps_grow(found: Gaps) -> list[str]:
+    """Return of each place how its widest gap fares."""
+    said = []
+    for place in found.places.to_dict("records"):
+        mine = found.pairs
+        for column in found.rest:
+            mine = mine[mine[column] == place[column]]
+        row = mine.sort_values("gap", ascending=False).to_dict("records")[0]
+        where = f" in {found.place(place)}" if found.place(place) else ""
+        said.append(
+            f"The widest gap{where}, of {row['worse']} to {row['better']}, goes from {significant(row['gap'], 3)} to "
+            f"{significant(row['gap_later'], 3)} {found.unit}: it grows with scale with probability "
+            f"{percent(row['grows'])} (as a share of the loss, {percent(row['grows_relative'])})."
+        )
+    return said
+
+
+def gaps_caption(subject: Subject) -> str:
+    """Return the caption of the gaps."""
+    if subject.gaps is None:
+        return ""
+    scale = (
+        " Per byte, since groups have tokens of different lengths." if subject.gaps.unit == PER_BYTE else ""
+    )
+    return (
+        f"Expected loss of each {subject.gaps.by} less the average over them, with 90 % bands; dots are runs that were "
+        f"measured on every group. Lines that part from zero are groups that part from the average.{scale}"
+    )
+
+
+def gaps_alt(subject: Subject) -> str:
+    """Return what that figure shows, for who cannot see it."""
+    return "" if subject.gaps is None else " ".join(["Gaps against compute.", *gaps_grow(subject.gaps)])
 
 
 def no_frontier() -> str:

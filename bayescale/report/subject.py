@@ -15,6 +15,7 @@ from bayescale.forecast.held_out import HeldOut, held_out
 from bayescale.posterior import PosteriorData
 from bayescale.report.diagnosis import Diagnosis, diagnose
 from bayescale.report.frontier import Frontier, frontier
+from bayescale.skills.groups import Gaps, Place, along, averaged_over, gaps
 
 MOST_PANELS = 12
 """Cells that get a panel or a line of their own; a report on more shows those with the most runs."""
@@ -122,6 +123,17 @@ class Subject:
             return isoflop_check(self.posterior, fitted=self.fitted)
         except NoIsoFlopError as why:
             return str(why)
+
+    @cached_property
+    def gaps(self) -> Gaps | None:
+        """How groups fare that an average hides, at ten times the dearest run; None where nothing is averaged over."""
+        by = averaged_over(self.posterior)
+        return None if by is None else gaps(self.posterior, by, flops=self.dearest)
+
+    @cached_property
+    def group_places(self) -> list[Place]:
+        """The same groups along the budgets."""
+        return [] if self.gaps is None else along(self.posterior, self.gaps.by, self.budgets.tolist())
 
     @cached_property
     def diagnosis(self) -> Diagnosis:

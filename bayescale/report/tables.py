@@ -21,6 +21,7 @@ from bayescale.report.diagnosis import Diagnosis
 from bayescale.report.figures.priors import learned, narrowing
 from bayescale.report.frontier import frontier
 from bayescale.report.subject import Subject
+from bayescale.skills.groups import Gaps
 
 DASH = "–"
 """In a cell that has nothing to say."""
@@ -238,6 +239,76 @@ def folds(records: Sequence[Mapping[str, Any]]) -> Table:
         "inside 90 % band",
     )
     return Table(head, rows)
+
+
+def gap_groups(found: Gaps) -> Table:
+    """Return how each group fares between the two budgets, with its average before it."""
+    rows = []
+    for place in found.places.to_dict("records"):
+        mine = found.groups
+        for column in found.rest:
+            mine = mine[mine[column] == place[column]]
+        where = tuple(str(place[c]) for c in found.rest)
+        rows.append(
+            (
+                *where,
+                "average",
+                significant(place["average"]),
+                significant(place["average_later"]),
+                percent(place["improves"]),
+                *(DASH,) * 3,
+            )
+        )
+        rows += [
+            (
+                *where,
+                str(row[found.by]),
+                significant(row["loss"]),
+                significant(row["loss_later"]),
+                percent(row["improves"]),
+                percent(row["left_behind"]),
+                f"{row['behind']:+.3g}".replace("-", "−"),
+                percent(row["widens"]),
+            )
+            for row in mine.to_dict("records")
+        ]
+    head = (
+        *found.rest,
+        found.by,
+        f"loss at {scientific(found.flops, 2)} FLOPs [{found.unit}]",
+        f"at {scientific(found.later, 2)}",
+        "P(improves)",
+        "P(the average does, this does not)",
+        "off the average",
+        "P(it drifts further off)",
+    )
+    return Table(head, rows, text=len(found.rest) + 1)
+
+
+def gap_pairs(found: Gaps) -> Table:
+    """Return the gap of every pair of groups at the two budgets, and the probability that it grows."""
+    rows = [
+        (
+            *(str(row[c]) for c in found.rest),
+            str(row["worse"]),
+            str(row["better"]),
+            significant(row["gap"], 3),
+            significant(row["gap_later"], 3),
+            percent(row["grows"]),
+            percent(row["grows_relative"]),
+        )
+        for row in found.pairs.to_dict("records")
+    ]
+    head = (
+        *found.rest,
+        "worse",
+        "better",
+        f"gap at {scientific(found.flops, 2)} FLOPs [{found.unit}]",
+        f"at {scientific(found.later, 2)}",
+        "P(it grows)",
+        "P(it grows as a share of the loss)",
+    )
+    return Table(head, rows, text=len(found.rest) + 2)
 
 
 def predictive(diagnosis: Diagnosis) -> Table:

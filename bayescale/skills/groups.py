@@ -8,7 +8,7 @@ while the average improves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,10 @@ PART = "part"
 """What groups are called in a posterior, where their own name is taken."""
 
 GAIN = 0.01
-"""Nats by which a loss has to fall to count as an improvement."""
+"""Nats a token by which a loss has to fall to count as an improvement."""
+NOTED = 0.05
+"""Probability of being left behind that is worth a sentence."""
+NATS, PER_BYTE = "nats", "nats per byte"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,37 +41,63 @@ class Gaps:
     ----------
     groups : DataFrame
         A row a group (of a cell): ``loss`` and ``loss_later`` at the two budgets (medians), ``improves``
-        (probability that it falls by more than a hundredth of a nat), ``left_behind`` (that it does not while the
-        average does), ``behind`` (median gap to the average now), ``widens`` (probability that the gap to the
+        (probability that it falls by more than a hundredth of a nat a token), ``left_behind`` (that it does not while
+        the average does), ``behind`` (median gap to the average now), ``widens`` (probability that the gap to the
         average grows).
     pairs : DataFrame
         A row a pair of groups: ``worse``, ``better`` (now), ``gap``, ``gap_later``, ``grows`` (probability, in
         nats) and ``grows_relative`` (as a share of the better group's loss).
+    places : DataFrame
+        A row a cell of what else tells runs apart: ``average`` and ``average_later`` (medians), ``improves``, and
+        ``left_behind``, the probability that the average improves while one group or more does not.
     flops, later : float
     by : str
+    unit : str
+        Of losses and gaps.
     """
 
     groups: pd.DataFrame
     pairs: pd.DataFrame
+    places: pd.DataFrame
     flops: float
     later: float
     by: str
+    unit: str = NATS
+
+    @property
+    def rest(self) -> list[str]:
+        """The other columns that tell runs apart."""
+        return [str(c) for c in self.groups.columns[: list(self.groups.columns).index(self.by)]]
+
+    def place(self, row: Mapping[str, Any]) -> str:
+        """Where a row is, in words; empty where there is one place only."""
+        return ", ".join(str(row[c]) for c in self.rest) if len(self.places) > 1 else ""
 
     def sentences(self) -> list[str]:
         """What it comes to, most uneven pair first."""
-        said = [
-            f"From {scientific(self.flops)} to {scientific(self.later)} FLOPs the gap between {row['worse']} and "
-            f"{row['better']} goes from {significant(row['gap'], 3)} to {significant(row['gap_later'], 3)} nats: "
-            f"it grows with "
-            f"probability {percent(row['grows'])} (as a share of the loss, {percent(row['grows_relative'])})."
-            for row in self.pairs.sort_values("gap", ascending=False).to_dict("records")
-        ]
-        for row in self.groups[self.groups["left_behind"] > 0.05].to_dict("records"):
+        said = []
+        for row in self.pairs.sort_values("gap", ascending=False).to_dict("records"):
+            where = f", in {self.place(row)}," if self.place(row) else ""
             said.append(
-                f"The average improves while {row[self.by]} does not, with probability {percent(row['left_behind'])}."
+                f"From {scientific(self.flops)} to {scientific(self.later)} FLOPs the gap between {row['worse']} and "
+                f"{row['better']}{where} goes from {significant(row['gap'], 3)} to "
+                f"{significant(row['gap_later'], 3)} {self.unit}: it grows with "
+                f"probability {percent(row['grows'])} (as a share of the loss, {percent(row['grows_relative'])})."
             )
-        if not (self.groups["left_behind"] > 0.05).any():
-            said.append("No group stands still while the average improves with a probability above 5 %.")
+        return said + self.left_behind()
+
+    def left_behind(self) -> list[str]:
+        """Whom the average leaves behind."""
+        behind = self.groups[self.groups["left_behind"] > NOTED]
+        if not len(behind):
+            return ["No group stands still while the average improves with a probability above 5 %."]
+        said = []
+        for row in behind.sort_values("left_behind", ascending=False).to_dict("records"):
+            where = f" in {self.place(row)}" if self.place(row) else ""
+            said.append(
+                f"The average{where} improves while {row[self.by]} does not, with probability "
+                f"{percent(row['left_behind'])}."
+            )
         return said
 
     def __str__(self) -> str:
@@ -83,6 +112,8 @@ class Gaps:
             "later": self.later,
             "groups": self.groups.to_dict("records"),
             "pairs": self.pairs.to_dict("records"),
+            "places": self.places.to_dict("records"),
+            "unit": self.unit,
         }
 
 
@@ -106,6 +137,90 @@ def renamed(runs: pd.DataFrame, by: str = "group") -> tuple[pd.DataFrame, str]:
     out = runs.rename(columns={by: PART})
     out.attrs = runs.attrs
     return out, PART
+
+
+def averaged_over(posterior: PosteriorData) -> str | None:
+    """The grouping column whose groups an average of losses hides; None where there is none.
+
+    Parts of the held-out text, which divide the same runs, come before tasks; nobody averages over architectures.
+    """
+    columns = list(map(str, posterior.design.cells.columns))
+    run = posterior.design.run
+    parts = [
+        column
+        for column in columns
+        if pd.Series(posterior.runs[column].astype(str).to_numpy()).groupby(run).nunique().max() > 1
+    ]
+    chosen = next(iter(parts), "task" if "task" in columns else None)
+    if chosen is None or not _places(posterior, chosen):
+        return None
+    return chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """The groups of one cell of what else tells runs apart, along compute.
+
+    Attributes
+    ----------
+    labels : dict
+        Of the other columns.
+    cells : list of dict
+        A cell a group.
+    loss : ndarray, shape (draws, groups, budgets)
+    share : ndarray, shape (groups,)
+        In the average.
+    scale : ndarray, shape (groups,)
+        What losses in nats a token were divided by: one, or bytes a token.
+    """
+
+    labels: dict[str, Any]
+    cells: list[dict[str, Any]]
+    loss: np.ndarray
+    share: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def average(self) -> np.ndarray:
+        """Over groups, shape (draws, budgets)."""
+        return np.asarray(np.einsum("dgb,g->db", self.loss, self.share))
+
+
+def along(
+    posterior: PosteriorData,
+    by: str,
+    flops: Sequence[float],
+    weights: Mapping[str, float] | None = None,
+) -> list[Place]:
+    """Expected losses of groups at budgets, a place for every cell of the other columns with two groups or more.
+
+    Per byte where groups have tokens of different lengths: nats per token of different tokenizers do not compare.
+    """
+    places = []
+    for labels, mine in _places(posterior, by):
+        points = pd.concat([points_along(posterior, cell, flops) for cell in mine], ignore_index=True)
+        loss, _ = expected_loss(posterior, points)
+        scale = _bytes_per_token(posterior, mine)
+        loss = loss.reshape(len(loss), len(mine), len(flops)) / scale[None, :, None]
+        places.append(Place(labels, mine, loss, _shares(posterior, mine, by, weights), scale))
+    return places
+
+
+def _places(posterior: PosteriorData, by: str) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Cells with two groups or more, by the labels of the other columns."""
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    rest = [c for c in posterior.design.cells.columns if c != by]
+    for cell in cells_of(posterior):
+        found.setdefault(tuple(cell[c] for c in rest), []).append(cell)
+    return [(dict(zip(rest, key, strict=True)), cells) for key, cells in found.items() if len(cells) > 1]
+
+
+def _bytes_per_token(posterior: PosteriorData, cells: list[dict[str, Any]]) -> np.ndarray:
+    one = np.ones(len(cells))
+    if "bytes_per_token" not in posterior.runs or not posterior.conventions.loss.startswith("nats/token"):
+        return one
+    each = np.array([rows_of(posterior, cell)["bytes_per_token"].median() for cell in cells], dtype=float)
+    return each if np.isfinite(each).all() and np.ptp(each) > 1e-6 * each.max() else one
 
 
 def gaps(
@@ -134,40 +249,40 @@ def gaps(
     SkillsError
         Not pooled over `by`, or fewer than two groups.
     """
-    cells = cells_of(posterior)
     if by not in posterior.design.cells.columns:
         raise SkillsError(
             f"the law was not pooled over {by!r}: fit it with bayescale skills groups RUNS --by {by}"
         )
     if not factor > 1:
         raise SkillsError(f"the factor of compute is above 1: got {factor:g}")
-    found, pairs = [], []
-    start = flops or max(dearest_of(posterior, cell) for cell in cells)
-    rest = [c for c in posterior.design.cells.columns if c != by]
-    places = list(dict.fromkeys(tuple(cell[c] for c in rest) for cell in cells))
-    for place in places:
-        mine = [cell for cell in cells if tuple(cell[c] for c in rest) == place]
-        if len(mine) < 2:
-            raise SkillsError(f"there is one group in {by!r} only; a gap is between two")
-        points = pd.concat(
-            [points_along(posterior, cell, [start, start * factor]) for cell in mine], ignore_index=True
+    start = flops or max(dearest_of(posterior, cell) for cell in cells_of(posterior))
+    found, pairs, places = [], [], []
+    per_byte = False
+    for place in along(posterior, by, [start, start * factor], weights):
+        now, later = place.loss[..., 0], place.loss[..., 1]
+        average, average_later = place.average.T
+        falls = (now - later) * place.scale > GAIN
+        better_off = (average - average_later) * (place.share @ place.scale) > GAIN
+        per_byte |= bool((place.scale != 1).any())
+        places.append(
+            {
+                **place.labels,
+                "average": float(np.median(average)),
+                "average_later": float(np.median(average_later)),
+                "improves": float(better_off.mean()),
+                "left_behind": float((better_off & ~falls.all(axis=1)).mean()),
+            }
         )
-        loss, _ = expected_loss(posterior, points)
-        now, later = loss[:, ::2], loss[:, 1::2]
-        share = _shares(posterior, mine, by, weights)
-        average, average_later = now @ share, later @ share
-        labels = dict(zip(rest, place, strict=True))
-        falls = now - later > GAIN
-        for i, cell in enumerate(mine):
+        for i, cell in enumerate(place.cells):
             gap, gap_later = now[:, i] - average, later[:, i] - average_later
             found.append(
                 {
-                    **labels,
+                    **place.labels,
                     by: cell[by],
                     "loss": float(np.median(now[:, i])),
                     "loss_later": float(np.median(later[:, i])),
                     "improves": float(falls[:, i].mean()),
-                    "left_behind": float((~falls[:, i] & (average - average_later > GAIN)).mean()),
+                    "left_behind": float((~falls[:, i] & better_off).mean()),
                     "behind": float(np.median(gap)),
                     "widens": float((np.abs(gap_later) > np.abs(gap)).mean()),
                 }
@@ -178,16 +293,26 @@ def gaps(
                 before, after = now[:, worse] - now[:, better], later[:, worse] - later[:, better]
                 pairs.append(
                     {
-                        **labels,
-                        "worse": mine[worse][by],
-                        "better": mine[better][by],
+                        **place.labels,
+                        "worse": place.cells[worse][by],
+                        "better": place.cells[better][by],
                         "gap": float(np.median(before)),
                         "gap_later": float(np.median(after)),
                         "grows": float((after > before).mean()),
                         "grows_relative": float((after / later[:, better] > before / now[:, better]).mean()),
                     }
                 )
-    return Gaps(pd.DataFrame(found), pd.DataFrame(pairs), start, start * factor, by)
+    if not found:
+        raise SkillsError(f"there is one group in {by!r} only; a gap is between two")
+    return Gaps(
+        pd.DataFrame(found),
+        pd.DataFrame(pairs),
+        pd.DataFrame(places),
+        start,
+        start * factor,
+        by,
+        PER_BYTE if per_byte else NATS,
+    )
 
 
 def _shares(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bayescale.report import sentences
 from bayescale.report.figures import (
     diagnostics,
+    gaps,
     held_out,
     loss_compute,
     optimum,
@@ -61,6 +62,13 @@ KINDS = (
         sentences.held_out_alt,
         sentences.held_out_caption,
         lambda subject: subject.checked is not None,
+    ),
+    _Kind(
+        "gaps",
+        gaps.draw,
+        sentences.gaps_alt,
+        sentences.gaps_caption,
+        lambda subject: subject.gaps is not None,
     ),
     _Kind("parameters", parameters.draw, sentences.parameters_alt, sentences.parameters_caption),
     _Kind(
