@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fitted.datastore import datastore
 from fitted.emergence import emergence
 from fitted.groups import groups
 from fitted.modalities import modalities
@@ -21,6 +22,7 @@ PARTS = {
     "emergence": emergence,
     "moves": moves,
     "groups": groups,
+    "datastore": datastore,
     "observational": observational,
     "modalities": modalities,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import colormaps
 
 from bayescale.numerals import scientific
 from bayescale.report.figures import style
@@ -62,7 +63,8 @@ def retrieval(runs: pd.DataFrame) -> str:
         axis = axes[0]
         mean = stored.groupby(["params", "datastore_tokens"])[["loss_change", "loss_change_se"]].mean()
         sizes = list(mean.index.get_level_values("params").unique())
-        for colour, params in zip(style.SERIES, sizes, strict=False):
+        shade = colormaps["viridis_r"]
+        for i, params in enumerate(sizes):
             part = mean.loc[params]
             axis.errorbar(
                 part.index,
@@ -71,13 +73,13 @@ def retrieval(runs: pd.DataFrame) -> str:
                 fmt="o-",
                 ms=3.5,
                 lw=1.2,
-                color=colour,
+                color=shade(i / max(len(sizes) - 1, 1)),
                 label=f"{params:,.0f} params",
             )
         axis.axhline(0.0, color=style.GREY, linewidth=0.8)
         style.log_axis(axis.xaxis, *style.spread(stored["datastore_tokens"]), lambda x: f"{x:,.0f}", most=6)
         axis.set(xlabel="datastore [tokens]", ylabel="change of loss [nats/token], 90 %")
-        axis.legend()
+        axis.legend(ncols=2 if len(sizes) > 7 else 1, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return _saved(figure, "measured-retrieval.png", "Change of loss with a datastore, against its size")
 
 

@@ -51,8 +51,8 @@ class Allocation:
         money, energy, as far as the constraints say how to count them. Where the budget buys a datastore, also its
         tokens, its share of the compute, and ``gain``, the loss that the best plan without one has above this.
     draws : dict of ndarray
-        ``params``, ``tokens``, ``loss``, and where it is bought ``datastore_tokens``, with shape (draws, rows of the
-        table).
+        ``params``, ``tokens``, ``loss``, and where a datastore is bought ``datastore_tokens``, ``datastore_share`` and
+        ``gain``, with shape (draws, rows of the table).
     flops_per_param_token : float
         k in C = k N D.
     constraints : Constraints, optional
@@ -165,7 +165,7 @@ def allocate(
     worth = worth_draws(constraints.repetitions_worth, draws) if repeated else None
     measured = cost_law(posterior.runs, constraints.measured.column) if constraints.measured else None
     predictor = Predictor(posterior)
-    rows, labels_of, problems = [], [], []
+    rows, labels_of, problems, quantities = [], [], [], []
     for i, labels in enumerate(groups.to_dict("records")):
         values = {name: x[:, i] for name, x in cells.values.items()}
         for budget in budgets:
@@ -192,7 +192,8 @@ def allocate(
             named = {str(c): label for c, label in labels.items()}
             problems.append(problem)
             labels_of.append({**named, "flops": spent})
-            row = {**named, "flops": spent, **_quantiles(problem)}
+            quantities.append(_quantities(problem))
+            row = {**named, "flops": spent, **_quantiles(quantities[-1])}
             rows.append(
                 row
                 if plain
@@ -200,7 +201,11 @@ def allocate(
             )
     return Allocation(
         pd.DataFrame(rows),
-        _draws(problems),
+        {
+            name: np.stack([x[name] for x in quantities], axis=1)
+            for name in quantities[0]
+            if name != "tokens_per_param"
+        },
         k,
         None if plain else constraints,
         tuple(_notes(constraints, repeated, measured) + _about_datastores(problems, posterior, given)),
@@ -238,32 +243,24 @@ def drift_factor(predictor: Predictor, labels: Mapping[str, Any], flops: float, 
     return np.asarray(np.exp(predictor.drift(point)[:, 0]))
 
 
-def _draws(problems: Sequence[Problem]) -> dict[str, np.ndarray]:
-    best = [problem.best for problem in problems]
-    found = {
-        name: np.stack([getattr(b, name) for b in best], axis=1) for name in ("params", "tokens", "loss")
-    }
-    stores = [b.datastore for b in best if b.datastore is not None]
-    return {**found, INPUT: np.stack(stores, axis=1)} if stores else found
-
-
-def _quantiles(problem: Problem) -> dict[str, float]:
-    row = {}
+def _quantities(problem: Problem) -> dict[str, np.ndarray]:
+    """What a plan is, draw by draw, in the order in which it is shown."""
     best, store = problem.best, problem.datastore
-    asked = {
-        "params": best.params,
-        "tokens": best.tokens,
-        "tokens_per_param": best.tokens / best.params,
-    }
+    found = {"params": best.params, "tokens": best.tokens, "tokens_per_param": best.tokens / best.params}
     if store is not None and best.datastore is not None:
         making = store.flops_per_token(best.params) * best.datastore
         training = problem.limits.flops_per_param_token * best.params * best.tokens
-        asked |= {INPUT: best.datastore, "datastore_share": making / (making + training)}
-    asked["loss"] = best.loss
+        found |= {INPUT: best.datastore, "datastore_share": making / (making + training)}
+    found["loss"] = best.loss
     if store is not None and INPUT in problem.law.may_be_zero:
         without = replace(problem, datastore=None, fixed={**problem.fixed, INPUT: 0.0})
-        asked["gain"] = without.best.loss - best.loss
-    for name, x in asked.items():
+        found["gain"] = without.best.loss - best.loss
+    return found
+
+
+def _quantiles(quantities: Mapping[str, np.ndarray]) -> dict[str, float]:
+    row = {}
+    for name, x in quantities.items():
         row[name], row[f"{name}_q0.05"], row[f"{name}_q0.95"] = np.quantile(x, (0.5, 0.05, 0.95))
     return row
 

@@ -10,8 +10,9 @@ from bayescale.bundled import DEFAULT_MODEL
 from bayescale.numerals import count, percent, scientific
 from bayescale.report.figures.skills import draw
 from bayescale.runs import read_runs
+from bayescale.skills.agreement import MASSES
 from bayescale.skills.leaving import Leaving, leaves_chance
-from bayescale.skills.study import own_texts, parted, study_skills
+from bayescale.skills.study import FEWEST_RUNS, SkillStudy, own_texts, parted, study_skills
 from bayescale.skills.table import read_skills
 from fitted.common import COMMAND, DOCS, SEED, WORLDS, fitted, gate, interval, table
 from fitted.figures import draw_sizes
@@ -29,6 +30,7 @@ def emergence(work: Path) -> None:
     draw_sizes(leaving, cheaper, DOCS / "skills-sizes.png")
     record = found.agreement
     assert record is not None
+    records = {budget: cut(work, runs, counts, budget) for budget in earlier(cheaper)}
     rows = [
         [
             row["skill"],
@@ -102,10 +104,62 @@ def emergence(work: Path) -> None:
                         for row in record.by(column).to_dict("records")
                     ],
                 ),
+                "### At earlier cuts",
+                "The same with less to go by: the law and the curves fitted to runs below a budget alone, and asked of "
+                "all runs from it on.",
+                cuts_text(records),
             ]
         ),
     )
     put(DOCS / "small-worlds.md", "sizes", COMMAND, sizes_text(leaving))
+
+
+def earlier(cheaper: pd.DataFrame) -> list[float]:
+    """The dearest budget of the fitted runs, from which on everything is held out too."""
+    return sorted(cheaper["budget"].unique())[-1:]
+
+
+def cut(work: Path, runs: pd.DataFrame, counts: pd.DataFrame, budget: float) -> tuple[int, SkillStudy, str]:
+    """Runs below a budget, and what they say of the others: how many were fitted, what was found, and the gates."""
+    sizes = runs.groupby("task")["run_id"].transform("size")
+    runs = runs[sizes >= FEWEST_RUNS]
+    below = (runs["budget"] < budget).to_numpy()
+    posterior = fitted(work, f"below-{budget:.0e}", runs[below].reset_index(drop=True), DEFAULT_MODEL)
+    found = study_skills(posterior, counts, runs[~below].reset_index(drop=True), seed=SEED)
+    gates = ", ".join(h.verdict for h in (posterior.health(), found.fit.health()))
+    return int(below.sum()), found, gates
+
+
+def cuts_text(records: dict[float, tuple[int, SkillStudy, str]]) -> str:
+    rows = []
+    for budget, (runs, found, gates) in records.items():
+        record = found.agreement
+        assert record is not None
+        rows.append(
+            [
+                scientific(budget),
+                str(runs),
+                gates,
+                f"{len(record.rows)} of {record.rows['run_id'].nunique()} runs",
+                f"{record.expected:.1f}",
+                str(record.found),
+                percent(record.p_value),
+                f"{record.brier:.3f}",
+                ", ".join(percent(record.inside(mass)) for mass in MASSES),
+            ]
+        )
+    head = [
+        "held out from",
+        "runs fitted",
+        "gates of loss, of skills",
+        "accuracies",
+        "above, expected",
+        "above, found",
+        "P(a count so far off)",
+        "Brier score",
+        "inside the 50, 80, 90 % bands",
+    ]
+    return table(head, rows)
 
 
 def between(said: pd.Interval) -> str:

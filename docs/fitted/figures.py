@@ -98,6 +98,33 @@ def draw_gaps(posterior: bs.Posterior, path: Path, by: str) -> None:
         path.write_bytes(style.save(figure, "png"))
 
 
+def draw_datastore(posterior: bs.Posterior, path: Path) -> None:
+    """Share of the compute that is best spent on a datastore, and what that gains, against compute."""
+    span = np.asarray(posterior.flops_of(posterior.runs), dtype=float)
+    budgets = np.geomspace(span.min(), 10 * span.max(), 9)
+    table = posterior.allocate(budgets.tolist()).table
+    with style.styled():
+        figure, axes = style.panels(style.WIDE, 2, 2, 2.7)
+        for axis, name, title, scale in zip(
+            axes,
+            ("datastore_share", "gain"),
+            (
+                "share of the compute for the datastore [%]",
+                "loss without a datastore less loss with [nats/token]",
+            ),
+            (100, 1),
+            strict=True,
+        ):
+            low, high = (scale * table[f"{name}_{end}"] for end in ("q0.05", "q0.95"))
+            axis.fill_between(budgets, low, high, color=style.SKY, alpha=0.4, linewidth=0)
+            axis.plot(budgets, scale * table[name], color=style.BLUE, linewidth=1.4)
+            axis.axvline(span.max(), color=style.GREY, linewidth=0.8)
+            axis.set_ylim(bottom=0)
+            style.log_axis(axis.xaxis, budgets[0], budgets[-1], scientific, most=5)
+            axis.set(title=title, xlabel="compute [FLOPs] (line: dearest fitted run)")
+        path.write_bytes(style.save(figure, "png"))
+
+
 def draw_observed(fit: ObservationalFit, record: HeldOutScores, path: Path) -> None:
     """Scores against compute by family, fitted (dots) and held out (rings), with the forecast's median."""
     colour = colours(list(fit.families))

@@ -18,7 +18,7 @@ from bayescale.report.subject import Subject
 from tests.report.conftest import SHORT, silent
 from tests.simulate import TRUTH, simulate
 
-FIGURES = 10
+FIGURES = 11
 EVIL = "<script>alert(1)</script>"
 
 
@@ -76,7 +76,8 @@ def test_verdict_comes_first_with_colour_and_word(full):
 def test_page_has_every_part(full, posterior):
     _, page = full
     parts = [
-        "Loss against compute", "Held-out check", "The law’s parameters by group", "How to spend a budget",
+        "Loss against compute", "Held-out check", "Groups that the average hides",
+        "The law’s parameters by group", "How to spend a budget",
         "Does the law fit?", "Would the fitted model make such runs?", "Does the fit hang on single runs?",
         "What the priors decide", "Health of the fit", "The runs table", "Conventions", "The model", "Every quantity",
         "Where this came from",
@@ -114,7 +115,7 @@ def test_every_figure_has_alt_text_and_a_caption(full):
     figures = [a for tag, a in page.tags if tag == "figure"]
     assert {a["id"] for a in figures} == {
         "loss-compute", "held-out", "parameters", "optimum", "residuals", "replicated", "pareto-k", "priors", "ranks",
-        "energy",
+        "energy", "gaps",
     }  # fmt: skip
     assert len([1 for tag, _ in page.tags if tag == "figcaption"]) == len(figures)
     assert all(len(a["alt"]) > 20 for tag, a in page.tags if tag == "img")
