@@ -165,7 +165,7 @@ def test_the_command(posterior: bs.Posterior, tmp_path: Path) -> None:
     ran = CliRunner().invoke(
         app, ["allocate", str(fit), "--flops", "1e12", "--retriever", "3e4", "--max-datastore-tokens", "1e6"]
     )
-    assert "a retriever of 30 k params" in ran.output
+    assert "a retriever of 30\u00a0k params" in ran.output
     assert "datastore_tokens" in ran.output
     wrong = CliRunner().invoke(app, ["allocate", str(fit), "--flops", "1e12", "--retriever", "mine"])
     assert wrong.exit_code == 2
