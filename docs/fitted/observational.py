@@ -20,7 +20,10 @@ def observational(_: Path) -> None:
     counts = read_skills(WORLDS / "skills.parquet")
     # All models on the same items.
     same = with_runs(counts[(counts["test"] == "simple_prose").to_numpy()], runs)
-    scores = check_scores(scores_of_runs(same, family="task"))
+    shipped = scores_of_runs(same, family="task")
+    # An example of a table that `bayescale skills observe` reads.
+    shipped.to_csv(WORLDS / "scores.csv", index=False)
+    scores = check_scores(shipped)
     held = (scores.models["split"] == "holdout").to_numpy()
     fit = fit_observational(scores.keeping(~held), seed=SEED)
     record = held_out_scores(fit, scores.keeping(held), SEED)
