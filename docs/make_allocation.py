@@ -108,12 +108,13 @@ WORKED_OUT = (
     training with Adam (Rajbhandari et al. 2020), without activations.""",
     """At a batch of B tokens, 1 + B/B_crit times the tokens lead to the same loss, with Kaplan's critical batch (2020,
     eqs. 5.1 to 5.4) of the loss that is reached. Its constants are those of his text and tokenizer.""",
-    """A law with a datastore (`bayescale fit RUNS --model datastore-log`) splits a budget three ways, C = k N D + r S
-    (Shao et al. 2024): at every size, and in every draw, the share that the datastore takes is searched too. r, the FLOPs of
-    a datastore token, is learned from the runs' column `datastore_flops`, or follows from `--retriever`: 2 FLOPs a
-    param of the retriever, or `self`. `--max-datastore-tokens` is the corpus there is, `--at datastore_tokens=VALUE` a
-    datastore that is there already. One plan for all draws buys one datastore. An example with figures stands on the
-    page of [what was measured](measured.md#what-a-datastore-is-worth-at-equal-compute).""",
+    """A law with a datastore (`bayescale fit RUNS --model datastore-log`) splits a budget three ways, C = k N D + r
+    S (Shao et al. 2024): at every size, and in every draw, the share that the datastore takes is searched too. r,
+    the FLOPs of a datastore token, is learned from the runs' column `datastore_flops`, or follows from
+    `--retriever`: 2 FLOPs a param of the retriever, or `self`. `--max-datastore-tokens` is the corpus there is,
+    `--at datastore_tokens=VALUE` a datastore that is there already. One plan for all draws buys one datastore. An
+    example with figures stands on the page of [what was measured](measured.md#what-a-datastore-is-worth-at-equal-
+    compute).""",
     """The gain in compute moves along the law from the budget, with the drift beyond the runs held as it is there.""",
 )
 
