@@ -185,7 +185,15 @@ def _say_allocation(allocation: Allocation) -> None:
 
 
 def _number_or(text: str | None, word: str, option: str) -> float | str | None:
-    return numbers(text, option)[0] if text and text != word else text
+    if not text or text == word:
+        return text
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise UserError(f"{option} is a positive number, or {word}: got {text!r}")
+    return found
 
 
 def _constraints(

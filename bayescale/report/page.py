@@ -137,7 +137,7 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "budgets_note": sentences.budgets_note(subject.dearest),
         "beside": tables.beside(subject),
         "beside_note": sentences.beside(subject),
-        "no_frontier": sentences.no_frontier(),
+        "no_frontier": sentences.no_frontier(law.inputs),
         "isoflop": sentences.isoflop(subject.isoflop),
         "isoflop_table": None if isinstance(subject.isoflop, str) else tables.isoflop(subject.isoflop),
         "isoflop_note": "" if isinstance(subject.isoflop, str) else sentences.isoflop_note(subject.isoflop),

@@ -455,8 +455,14 @@ def gaps_alt(subject: Subject) -> str:
     return "" if subject.gaps is None else " ".join(["Gaps against compute.", *gaps_grow(subject.gaps)])
 
 
-def no_frontier() -> str:
+def no_frontier(inputs: tuple[str, ...]) -> str:
     """Return what stands in place of N* and D*."""
+    others = [name for name in inputs if name not in ("params", "tokens")]
+    if {"params", "tokens"} < set(inputs):
+        return (
+            f"The best size hangs on {_list(others)} too, which the law takes beside parameters and tokens: ask "
+            "`bayescale allocate`, which fixes them by --at, or buys a datastore from the same budget."
+        )
     return (
         "This law has no compute-optimal size to show: it is not one of parameters and tokens, or has no "
         "minimum along a budget."
