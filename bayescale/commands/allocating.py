@@ -164,8 +164,8 @@ def allocate(
             )
             return
         _say_allocation(allocation)
-        if chosen is None:
-            # It is about the frontier of compute alone.
+        if chosen is None and "datastore_tokens" not in allocation.draws:
+            # It is about the frontier of params and tokens alone.
             say(f"\n{line}")
 
 

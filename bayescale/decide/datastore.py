@@ -181,8 +181,8 @@ def datastore_of(posterior: PosteriorData, constraints: Constraints) -> Datastor
             f"where the model makes its own keys; or fix its size with --at {INPUT}=VALUE"
         )
     which, price = learned
-    of = "the model" if which == "self" else "a retriever that is the same for all"
-    origin = f"by the column {COST} of the runs, {of}"
+    keys = "each model makes its own keys" if which == "self" else "one retriever serves all"
+    origin = f"by the column {COST} of the runs, where {keys}"
     return Datastore(*((0.0, price) if which == "self" else (price, 0.0)), most, origin)
 
 

@@ -24,6 +24,9 @@ FINER, ROUNDS = 17, 6
 """Each round looks at so many sizes between a draw's best one's neighbours: six leave a relative 1e-6 of the first
 step."""
 
+STRAY = 0.05
+"""Share of draws that may stay at the edge of all sizes, where it is known that there is an optimum beyond."""
+
 RULE = 20.0
 """Tokens per param of the rule of thumb (Hoffmann et al. 2022, table 3), the baseline that a plan has to beat."""
 
@@ -236,7 +239,10 @@ class Problem:
     def _not_at_the_edge(self, best: np.ndarray) -> None:
         ends = [end for end, whose in ((0, self.limits.explicit_low), (len(self.nodes) - 1, self.limits.explicit_high))
                 if not whose]  # fmt: skip
-        if np.isin(best, ends).any():
+        # A law with its optimum in closed form has one inside in every draw; beyond the edge it is of no use to anyone,
+        # and a few such draws may stay there, where a datastore makes this a search.
+        few = STRAY if self.datastore is not None and self.law.optimum is not None else 0.0
+        if np.isin(best, ends).mean() > few:
             raise AllocationError(
                 f"the law {self.law.name} has no compute-optimal size here: its loss falls to the edge of all sizes. "
                 "Limit them, by a menu, min_params or max_params"
