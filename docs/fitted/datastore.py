@@ -61,9 +61,9 @@ def datastore(work: Path) -> None:
                 f"tenth of the compute is best spent on a datastore with probability "
                 f"{percent(float((share > TENTH).mean()))}, and doing without costs more than a hundredth of a nat "
                 f"with probability {percent(float((gain > 0.01).mean()))}.",
-                "The law gives every model one S0, while large models gain less from a small datastore and more from each "
-                "doubling of a large one (figure of [retrieval](#retrieval)): its gain beyond the measured datastores is "
-                "a guess.",
+                "The law gives every model one S0, while large models gain less from a small datastore and more from "
+                "each doubling of a large one (figure of [retrieval](#retrieval)): its gain beyond the measured "
+                "datastores is a guess.",
                 *(f"{note[:1].upper()}{note[1:]}." for note in plan.notes),
             ]
         ),
