@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bayescale.trainer import dataset
 from bayescale.trainer.dataset import Dataset
@@ -19,9 +19,7 @@ from bayescale.trainer.hardware import Hardware
 from bayescale.trainer.plan import PlannedRun, RunConfig
 from bayescale.trainer.progress import Reporter
 from bayescale.trainer.train import train
-
-if TYPE_CHECKING:
-    from bayescale.trainer.sweep import Result, Workshop
+from bayescale.trainer.workshop import Result, Workshop
 
 RETRIES = 10  # of a run whose process or node dies
 
