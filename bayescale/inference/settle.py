@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
-from bayescale.inference.objective import finite
+from bayescale.inference.objective import value_and_slope
 from bayescale.inference.whitening import gaussian, linear_change, log_likelihood_lost, whitening_at
 from bayescale.models.arrays import Data
-from bayescale.models.density import expected_loss, log_density, natural_noise, noise_density
+from bayescale.models.density import expected_loss, natural_noise, noise_density
 from bayescale.models.layout import Layout
 
 Array = Any
@@ -76,17 +76,14 @@ def settled(z: np.ndarray, layout: Layout, data: Data) -> np.ndarray:
 def _mode(z: np.ndarray, layout: Layout, data: Data) -> np.ndarray:
     """Means and effects at their mode, given spreads and noise."""
 
+    linear = layout.linear
+
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        return finite(*_value_and_slope(theta, z, layout, data))
+        value, slope = value_and_slope(np.concatenate([theta, z[linear:]]), layout, data)
+        return value, slope[:linear]
 
-    found = minimize(objective, z[: layout.linear], jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
-    return np.concatenate([found.x, z[layout.linear :]])
-
-
-@partial(jax.jit, static_argnums=2)
-def _value_and_slope(theta: Array, z: Array, layout: Layout, data: Data) -> tuple[Array, Array]:
-    rest = z[layout.linear :]
-    return jax.value_and_grad(lambda theta: -log_density(jnp.concatenate([theta, rest]), layout, data))(theta)
+    found = minimize(objective, z[:linear], jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    return np.concatenate([found.x, z[linear:]])
 
 
 @partial(jax.jit, static_argnums=1)
@@ -100,19 +97,14 @@ def _effects(z: Array, layout: Layout, data: Data) -> tuple[Array, Array, Array]
 
 def _towards(z: np.ndarray, mean: np.ndarray, layout: Layout, data: Data) -> np.ndarray:
     """The mean, or as far towards it as the density does not fall: where the law bends it may lie beyond."""
-    before, share = float(_log_density(z, layout, data)), 1.0
+    before, share = value_and_slope(z, layout, data)[0], 1.0
     for _ in range(HALVINGS):
         moved = z.copy()
         moved[: layout.linear] += share * (mean - z[: layout.linear])
-        if float(_log_density(moved, layout, data)) > before - 1e-6:
+        if value_and_slope(moved, layout, data)[0] < before + 1e-6:
             return moved
         share /= 2
     return z.copy()
-
-
-@partial(jax.jit, static_argnums=1)
-def _log_density(z: Array, layout: Layout, data: Data) -> Array:
-    return log_density(z, layout, data)
 
 
 def _spreads(squares: np.ndarray, sizes: np.ndarray, normal: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from bayescale.errors import UserError
-from bayescale.inference.objective import NOWHERE, finite
+from bayescale.inference.objective import NOWHERE, value_and_slope
 from bayescale.inference.settle import QUIETEST, settled
 from bayescale.models.arrays import Data
 from bayescale.models.density import log_density
@@ -61,12 +61,9 @@ def _objective(y: Any, layout: Layout, data: Data) -> Any:
 
 def _with_typical_spreads(y: Any, layout: Layout) -> Any:
     cut = layout.linear
-    return jnp.concatenate([y[:cut], jnp.zeros(len(layout.groups)), y[cut:]])
-
-
-@partial(jax.jit, static_argnums=1)
-def _value_and_grad(y: Any, layout: Layout, data: Data) -> Any:
-    return jax.value_and_grad(_objective)(y, layout, data)
+    # Of an array this stays one: nothing is compiled to put three together.
+    xp = np if isinstance(y, np.ndarray) else jnp
+    return xp.concatenate([y[:cut], xp.zeros(len(layout.groups)), y[cut:]])
 
 
 @partial(jax.jit, static_argnums=1)
@@ -85,8 +82,11 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
         No attempt ended at a finite density: the law and the data do not fit together at all.
     """
 
-    def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
-        return finite(*_value_and_grad(z, layout, data))
+    spreads = slice(layout.linear, layout.linear + len(layout.groups))
+
+    def objective(y: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = value_and_slope(_with_typical_spreads(y, layout), layout, data)
+        return value, np.delete(slope, spreads)
 
     def curvature(z: np.ndarray) -> np.ndarray:
         hessian = np.asarray(_hessian(z, layout, data))
@@ -131,9 +131,7 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
         apart = all(np.sqrt(np.mean((root.T @ (z - other)) ** 2)) > 0.5 for other in modes)
         if value - best < 10 and apart:
             modes.append(z)
-    return Start(
-        np.array([settled(np.asarray(_with_typical_spreads(z, layout)), layout, data) for z in modes])
-    )
+    return Start(np.array([settled(_with_typical_spreads(z, layout), layout, data) for z in modes]))
 
 
 def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np.ndarray:
