@@ -95,7 +95,7 @@ def test_the_search_is_the_closed_form_where_both_apply() -> None:
     searched = problem(min_params=2e7)
     assert closed.in_closed_form and not searched.in_closed_form
     golden = numeric_optimum(closed.law, closed.values, BUDGET)
-    for a, b, c in zip(closed.best, searched.best, (*golden, None), strict=True):
+    for a, b, c in zip(closed.best[:3], searched.best[:3], (*golden, None), strict=True):
         assert b == pytest.approx(a, rel=1e-5)
         assert c is None or c == pytest.approx(a, rel=1e-5)
 
