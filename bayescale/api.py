@@ -19,6 +19,7 @@ from bayescale.runs import read_runs
 
 if TYPE_CHECKING:
     from bayescale.decide import (
+        Adaptive,
         Allocation,
         Cheapest,
         Constraints,
@@ -92,6 +93,20 @@ class Posterior(PosteriorData):
     ) -> Versus:
         """Groups against each other at budgets; see `bayescale.decide.versus`."""
         return deciding.versus(self, by, flops, levels, at, fixed)
+
+    def adapt(
+        self,
+        by: str | None = None,
+        flops: float | None = None,
+        loss: float | None = None,
+        levels: Sequence[str] | None = None,
+        sizes: Sequence[float] | None = None,
+        at: Mapping[str, str] | None = None,
+        fixed: Mapping[str, float] | None = None,
+        margin: float = 0.01,
+    ) -> Adaptive:
+        """When one training run should change its shape; see `bayescale.decide.adapt`."""
+        return deciding.adapt(self, by, flops, loss, levels, sizes, at, fixed, margin)
 
     def cost_law(self, column: str, seed: int = 0) -> CostLaw:
         """What runs cost, learned from a column of the fitted runs; see `bayescale.decide.cost_law`."""

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from bayescale.commands import (
+    adapting,
     allocating,
     catalogue,
     comparing,
@@ -49,6 +50,7 @@ app.command()(testing.compare)
 app.command()(testing.backtest)
 app.command()(comparing.versus)
 app.command()(allocating.allocate)
+app.command()(adapting.adapt)
 app.command()(deciding.decide)
 app.command("next")(deciding.next_)
 app.command()(studying.study)

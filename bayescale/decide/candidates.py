@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.decide.decision import Decision, DecisionError
+from bayescale.decide.decision import DecisionError
+from bayescale.decide.spending import Spending
 from bayescale.posterior import PosteriorData
 from bayescale.runs import conventions_of
 
@@ -40,7 +41,7 @@ def make_candidates(
     target: pd.DataFrame,
     budget: float,
     offered: pd.DataFrame | None = None,
-    decision: Decision | None = None,
+    spending: Spending | None = None,
 ) -> Candidates:
     """Those that are offered, or generated, and cost `budget` FLOPs at most each.
 
@@ -63,7 +64,7 @@ def make_candidates(
             f"no candidate costs {budget:.3g} FLOPs or less; the cheapest costs {flops.min():.3g}"
         )
     offered, flops = offered[kept].reset_index(drop=True), flops[kept]
-    return Candidates(offered, flops, _cost(offered, flops, decision))
+    return Candidates(offered, flops, flops if spending is None else spending.of_candidates(offered, flops))
 
 
 def candidate_flops(posterior: PosteriorData, runs: pd.DataFrame) -> np.ndarray:
@@ -74,21 +75,6 @@ def candidate_flops(posterior: PosteriorData, runs: pd.DataFrame) -> np.ndarray:
     if not {"params", "tokens"} <= set(runs):
         raise DecisionError("what a run costs is told by its params and tokens; give candidates both columns")
     return (posterior.flops_per_param_token * runs["params"] * runs["tokens"]).to_numpy(float)
-
-
-def _cost(runs: pd.DataFrame, flops: np.ndarray, decision: Decision | None) -> np.ndarray:
-    if decision is None or decision.utility is None:
-        return flops
-    if "cost" in runs:
-        return runs["cost"].to_numpy(float)
-    costs = decision.costs
-    if costs is None or not (costs.per_flop or costs.per_token or costs.per_run):
-        raise DecisionError(
-            f"what candidates cost in {decision.utility.unit} is missing: give per_flop under [costs], or a column "
-            "`cost` in the table of candidates"
-        )
-    tokens = runs["tokens"].to_numpy(float) if "tokens" in runs else 0.0
-    return np.asarray(costs.of(flops, tokens), float)
 
 
 def generate_candidates(posterior: PosteriorData, target: pd.DataFrame, budget: float) -> pd.DataFrame:

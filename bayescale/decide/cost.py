@@ -8,6 +8,7 @@ the dear end; and where the runs are all overhead, the price of arithmetic is ha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,7 @@ class CostLaw:
         labels: Mapping[str, Any] | None = None,
         of: str = "run",
         seed: int = 0,
+        flops: Any = None,
     ) -> np.ndarray:
         """Draws of the cost of a run, or of a plan a draw.
 
@@ -96,22 +98,54 @@ class CostLaw:
             The group; one of the known groups, at random, where it is new or absent.
         of : {"run", "mean"}
             A run's own cost, noise included, or the law's.
+        flops : array_like, optional
+            Where counted otherwise than as k N D.
         """
         size = np.broadcast_shapes(np.shape(params), np.shape(tokens))
         number = size[0] if size else len(self.per_flop)
-        rng = np.random.default_rng([seed, 11])
-        # A plan's draws know nothing of the cost's: they are paired at random.
-        which = rng.permutation(np.resize(np.arange(len(self.per_flop)), number))
+        which, rng = self._paired(number, seed)
         params, tokens = np.asarray(params, dtype=float), np.asarray(tokens, dtype=float)
-        cost = (
-            self.per_flop[which] * self.flops_per_param_token * params * tokens
-            + self.per_token[which] * tokens
-            + self.per_run[which]
-        )
+        flops = self.flops_per_param_token * params * tokens if flops is None else flops
+        cost = self.per_flop[which] * flops + self.per_token[which] * tokens + self.per_run[which]
         log_factor = self._group(labels, rng)[which]
         if of == "run":
             log_factor = log_factor + self.noise[which] * rng.normal(size=number)
         return np.asarray(cost * np.exp(log_factor))
+
+    def simulated(
+        self,
+        params: float,
+        tokens: float,
+        labels: Mapping[str, Any] | None,
+        flops: float | None,
+        shape: tuple[int, int],
+        seed: int,
+        who: str,
+    ) -> np.ndarray:
+        """Costs of simulated runs, `shape` (draws, repeats): runs of one seed share the law, `who` has its own noise.
+
+        The mean over a draw's repeats is what that draw expects, whatever the noise.
+        """
+        draws, repeats = shape
+        law = self.draws_at(np.full(draws, params), tokens, labels, "mean", seed, flops)
+        noise = self.noise[self._paired(draws, seed)[0]][:, None]
+        digest = hashlib.sha256(f"cost\0{who}".encode()).digest()
+        off = np.exp(noise * np.random.default_rng([seed, *digest[:8]]).normal(size=(draws, repeats)))
+        return np.asarray(
+            (law * np.exp(noise[:, 0] ** 2 / 2))[:, None] * off / off.mean(axis=1, keepdims=True)
+        )
+
+    def expected(
+        self,
+        params: float,
+        tokens: float,
+        labels: Mapping[str, Any] | None = None,
+        flops: float | None = None,
+    ) -> float:
+        """Expected cost of a run, its noise included."""
+        which, _ = self._paired(len(self.per_flop), 0)
+        law = self.draws_at(params, tokens, labels, "mean", 0, flops)
+        return float(np.mean(law * np.exp(self.noise[which] ** 2 / 2)))
 
     def predict(self, points: pd.DataFrame, quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Cost of runs at points with ``params``, ``tokens`` and labels: the points and a column a quantile."""
@@ -129,6 +163,12 @@ class CostLaw:
         )
         k = self.flops_per_param_token
         return lambda params: (at_most - run) / (flop * k * params + token)
+
+    def _paired(self, number: int, seed: int) -> tuple[np.ndarray, np.random.Generator]:
+        """Which of the law's draws stands beside each of a plan's, and the generator that goes on from there."""
+        rng = np.random.default_rng([seed, 11])
+        # A plan's draws know nothing of the cost's: they are paired at random.
+        return rng.permutation(np.resize(np.arange(len(self.per_flop)), number)), rng
 
     def _group(self, labels: Mapping[str, Any] | None, rng: np.random.Generator) -> np.ndarray:
         draws = len(self.per_flop)

@@ -98,11 +98,15 @@ class Curve:
 
     def loss_at(self, params: float, tokens: float) -> np.ndarray:
         """Expected loss of a run, shape (draws,)."""
-        flops = self.flops_per_param_token * params * tokens
-        own = {**self.fixed, "params": params, "tokens": tokens, "flops": flops}
-        loss = np.asarray(self.law.loss(self.values, own))
-        point = pd.DataFrame([{**self.labels, "params": params, "flops": flops}])
-        return np.asarray(loss * np.exp(self.predictor.drift(point)[:, 0]))
+        return self.loss_of_size(params, np.array([self.flops_per_param_token * params * tokens]))[:, 0]
+
+    def loss_of_size(self, params: float, flops: np.ndarray) -> np.ndarray:
+        """Expected loss of a model of one size, trained longer and longer, shape (draws, budgets)."""
+        tokens = flops / (self.flops_per_param_token * params)
+        own = {**self.fixed, "params": params, "tokens": tokens[None], "flops": flops[None]}
+        loss = np.asarray(self.law.loss(self._wide, own))
+        points = pd.DataFrame({**self.labels, "params": params, "flops": flops}, index=range(len(flops)))
+        return np.asarray(loss * np.exp(self.predictor.drift(points)))
 
     def _plan(self, flops: np.ndarray) -> Plan | None:
         """N* and D*; None where the law does not say how to split a budget, being of compute alone."""

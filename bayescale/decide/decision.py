@@ -237,13 +237,13 @@ class Decision(BaseModel):
             raise ValueError("costs and attitudes other than expected value need a [utility] with its unit")
 
     def _priced(self, unit: str) -> None:
-        if self.costs is not None and (self.costs.per_flop or self.costs.per_token or self.costs.per_run):
+        if self.costs is not None and self.costs.known:
             return
         free = [a.name for a in self.actions if a.kind != "nothing" and a.cost is None]
         if free:
             raise ValueError(
                 f"costs are missing for {', '.join(map(repr, free))}: give each a cost in {unit}, or per_flop under "
-                "[costs]"
+                "[costs], or there a column that the runs measured it in (measured)"
             )
 
     @classmethod

@@ -115,7 +115,7 @@ def tokens_of(action: Action) -> float:
 
 
 def cost_of(posterior: PosteriorData, decision: Decision, action: Action) -> float:
-    """Cost of an action, in the utility's unit; zero for doing nothing."""
+    """Cost of an action by prices, in the utility's unit; zero for doing nothing. A measured column is left out."""
     if action.cost is not None:
         return action.cost
     if action.kind == "nothing" or decision.costs is None:

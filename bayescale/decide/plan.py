@@ -20,7 +20,8 @@ from bayescale.decide.evsi import Value, evsi
 from bayescale.decide.first_information import FirstKnowledge
 from bayescale.decide.information import About, Knowledge, open_candidates, quantity
 from bayescale.decide.measurements import Measurements, reach_of
-from bayescale.decide.outcomes import Outcomes, cost_of, outcomes, point_of, points_of
+from bayescale.decide.outcomes import Outcomes, outcomes, point_of, points_of
+from bayescale.decide.spending import spending
 from bayescale.decide.stakes import Stakes, stakes
 from bayescale.numerals import count, scientific, significant
 from bayescale.posterior import PosteriorData
@@ -149,11 +150,11 @@ def plan_for_decision(
             "what runs are worth to a decision is in the unit of its utility: give the decision a [utility] and [costs]"
         )
     found = outcomes(posterior, decision, seed)
-    cost = np.array([cost_of(posterior, decision, a) for a in found.actions])
-    at_stake = stakes(decision, found, cost)
+    spent = spending(posterior, decision, seed)
+    at_stake = stakes(decision, found, spent.of_all(found.actions))
     budget = default_budget(decision, found) if budget is None else budget
     target = point_of(found.actions[_leading(at_stake, found)].run)
-    offered = make_candidates(posterior, target, budget, candidates, decision)
+    offered = make_candidates(posterior, target, budget, candidates, spent)
     measurements = Measurements(posterior, offered.runs, seed, reach_of(posterior, points_of(found.actions)))
     return _grow(measurements, offered, at_stake, np.log(found.expected), budget, most, decision.utility.unit)
 
@@ -179,7 +180,7 @@ def _grow(
     most: int,
     unit: str,
 ) -> Plan:
-    utility, chains = at_stake.given_law, chains_of(measurements.posterior)
+    utility, chains = at_stake.given_loss, chains_of(measurements.posterior)
 
     def value(batch: tuple[int, ...]) -> Value:
         return evsi(measurements, batch, utility, log_loss, chains)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bayescale.numerals import count, scientific, significant
@@ -25,6 +26,15 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             written = [f"{m} ({a} to {b})" for m, a, b in zip(written, low, high, strict=True)]
         shown[column] = written
     return pd.DataFrame(shown)
+
+
+def three(name: str, draws: np.ndarray, nearest: bool = False) -> dict[str, float]:
+    """A column of a table with the ends of its interval: median, 5 and 95 %; `nearest` where draws may be infinite."""
+    found = np.quantile(draws, (0.5, 0.05, 0.95), method="nearest" if nearest else "linear")
+    return {
+        name: float(found[0]),
+        **{f"{name}{end}": float(x) for end, x in zip(ENDS, found[1:], strict=True)},
+    }
 
 
 def _written(column: str, x: Any) -> str:

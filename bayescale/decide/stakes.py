@@ -20,7 +20,8 @@ class Stakes:
     names : tuple of str
     worth : ndarray, shape (draws, repeats, actions)
         Of every simulated run, in the utility's unit.
-    cost : ndarray, shape (actions,)
+    cost : ndarray, shape (actions,) or (draws, repeats, actions)
+        Known, or of every simulated run where it was learned.
     reached : ndarray of bool, shape (draws, repeats, actions)
         Whether the target is reached, or without one whether worth covers cost.
     attitude : str
@@ -37,8 +38,18 @@ class Stakes:
 
     @property
     def given_law(self) -> np.ndarray:
-        """Expected utility given each draw of the law, noise averaged out, shape (draws, actions)."""
-        return np.asarray(self.worth.mean(axis=1) - self.cost)
+        """Expected utility given each draw of the laws, of loss and of cost, noise averaged out: (draws, actions)."""
+        return np.asarray((self.worth - self.cost).mean(axis=1))
+
+    @property
+    def given_loss(self) -> np.ndarray:
+        """The same with costs as they are expected, shape (draws, actions): runs that tell of losses tell no costs."""
+        return np.asarray(self.worth.mean(axis=1) - self.expected_cost)
+
+    @property
+    def expected_cost(self) -> np.ndarray:
+        """Shape (actions,)."""
+        return np.asarray(self.cost.reshape(-1, len(self.names)).mean(axis=0))
 
     @property
     def p_reached(self) -> np.ndarray:
@@ -59,7 +70,7 @@ class Stakes:
         """The action that is chosen: the highest score, the cheapest of equals."""
         score = self.score(weights)
         equal = np.flatnonzero(score >= score.max() - 1e-12 * max(1.0, abs(score.max())))
-        return int(equal[np.argmin(self.cost[equal])])
+        return int(equal[np.argmin(self.expected_cost[equal])])
 
     def scaled(self, factor: float) -> Stakes:
         """The same, everything reached worth so many times as much, costs as they are."""

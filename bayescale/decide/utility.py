@@ -97,15 +97,35 @@ class Costs(BaseModel):
         A counted FLOP, and a token of data.
     per_run : float
         What every run costs beside that.
+    measured : str, optional
+        In place of `per_flop`: a column of the runs table that says what runs cost, in any unit, such as device-hours.
+        A cost law is fitted to it (`bayescale.decide.cost`), and is as uncertain as it is.
+    per_unit : float
+        What a unit of that column costs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     per_flop: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     per_token: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     per_run: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    measured: str | None = Field(default=None, min_length=1)
+    per_unit: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _once(self) -> Costs:
+        if self.measured is not None and self.per_flop:
+            raise ValueError("compute is priced twice: give per_flop, or a measured column with per_unit")
+        if self.measured is None and "per_unit" in self.model_fields_set:
+            raise ValueError('per_unit prices a measured column: say which, measured = "wall_s"')
+        return self
+
+    @property
+    def known(self) -> bool:
+        """Whether they say anything of what a run costs."""
+        return bool(self.per_flop or self.per_token or self.per_run or self.measured)
 
     def of(self, flops: Any, tokens: Any) -> Any:
-        """Cost of runs of so many FLOPs on so many tokens."""
+        """Cost of runs of so many FLOPs on so many tokens by these prices, a measured column left out."""
         return self.per_run + self.per_flop * flops + self.per_token * tokens
 
 

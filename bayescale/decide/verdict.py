@@ -27,13 +27,13 @@ from bayescale.decide.next_runs import next_runs
 from bayescale.decide.outcomes import (
     Outcomes,
     check_run,
-    cost_of,
     flops_of,
     outcomes,
     point_of,
     points_of,
 )
 from bayescale.decide.plan import Plan, chains_of, plan_for_decision
+from bayescale.decide.spending import Spending, spending
 from bayescale.decide.stakes import Stakes, monte_carlo_error, stakes
 from bayescale.forecast import HeldOut
 from bayescale.numerals import count, interval, percent, scientific, significant, times
@@ -71,6 +71,8 @@ class Verdict:
         What would have to be otherwise for another answer.
     plan : Plan or None
         Runs worth their cost before deciding, where they were looked for.
+    costs : str
+        Where costs were learned: what from, and how far beyond it the action lies.
     """
 
     answer: Answer
@@ -83,6 +85,7 @@ class Verdict:
     regret: np.ndarray = field(default_factory=lambda: np.empty(0))
     flips: tuple[Flip, ...] = ()
     plan: Plan | None = None
+    costs: str = ""
 
     @property
     def details(self) -> list[str]:
@@ -95,6 +98,8 @@ class Verdict:
                 f"{significant(float(np.quantile(self.regret, 0.95)), 3)} at worst in 95 of 100; no runs can be worth "
                 f"more than {significant(max(0.0, self.perfect_information), 3)} {unit} beforehand"
             )
+        if self.costs:
+            said.append(self.costs)
         if self.plan is not None and self.answer != "run first":
             said.append(f"runs first: {self.plan.stopped}" if not len(self.plan.runs) else self.plan.sentence)
         if self.flips:
@@ -118,6 +123,7 @@ class Verdict:
             "regret": {"mean": float(self.regret.mean()), **regret} if len(self.regret) else None,
             "flips": [vars(flip) for flip in self.flips],
             "plan": self.plan.to_dict() if self.plan is not None else None,
+            "costs": self.costs or None,
         }
 
 
@@ -263,15 +269,19 @@ def _around(target: float, ends: tuple[float, float]) -> tuple[float, float]:
 
 def _by_utility(posterior: PosteriorData, decision: Decision, found: Outcomes, seed: int) -> Verdict:
     assert decision.utility is not None
-    cost = np.array([cost_of(posterior, decision, a) for a in found.actions])
+    spent = spending(posterior, decision, seed)
+    cost = spent.of_all(found.actions)
     alone = stakes(decision, found, cost)
     rows = _rows(posterior, decision, found)
     firsts = [a for a in decision.actions if a.kind == "first"]
     at_stake = alone
     for action in firsts:
-        at_stake = _with_first(posterior, decision, found, alone, at_stake, action, seed)
+        at_stake = _with_first(posterior, spent, found, alone, at_stake, action, seed)
         rows.append(_row_of_first(posterior, action))
-    table = pd.DataFrame(rows).assign(cost=at_stake.cost)
+    table = pd.DataFrame(rows).assign(cost=at_stake.expected_cost)
+    if spent.law is not None:
+        each = at_stake.cost.reshape(-1, len(at_stake.names))
+        table["cost_q0.05"], table["cost_q0.95"] = np.quantile(each, (0.05, 0.95), axis=0)
     utility, chains = at_stake.given_law, chains_of(posterior)
     table["p_target"] = at_stake.p_reached.mean(axis=0)
     table["utility"] = utility.mean(axis=0)
@@ -300,7 +310,7 @@ def _by_utility(posterior: PosteriorData, decision: Decision, found: Outcomes, s
     if plan is not None and plan.worth_it:
         answer, first = "run first", plan.runs
     elif kinds[name] == "first":
-        first = _first_table(posterior, decision, _named(decision, name))
+        first = _first_table(posterior, spent, _named(decision, name))
     flips = [worth_flip(lambda f: answer_of(at_stake.scaled(f).choice()))] if not firsts else []
     if decision.target_loss is not None and not firsts:
         target = decision.target_loss
@@ -324,12 +334,13 @@ def _by_utility(posterior: PosteriorData, decision: Decision, found: Outcomes, s
         regrets[best],
         tuple(flips),
         plan,
+        spent.said(_named(decision, name)),
     )
 
 
 def _with_first(
     posterior: PosteriorData,
-    decision: Decision,
+    spent: Spending,
     found: Outcomes,
     alone: Stakes,
     so_far: Stakes,
@@ -345,7 +356,7 @@ def _with_first(
     value = evsi(
         measurements,
         tuple(range(len(table))),
-        alone.given_law[:, then],
+        alone.given_loss[:, then],
         np.log(found.expected[:, then]),
         chains_of(posterior),
     )
@@ -356,7 +367,7 @@ def _with_first(
     return Stakes(
         (*so_far.names, action.name),
         np.concatenate([so_far.worth, worth[:, :, None]], axis=2),
-        np.append(so_far.cost, cost_of(posterior, decision, action)),
+        np.concatenate([so_far.cost, spent.of_all((action,))], axis=-1),
         np.concatenate([so_far.reached, alone.reached[at, :, chosen][:, :, None]], axis=2),
         so_far.attitude,
         so_far.worst,
@@ -367,17 +378,17 @@ def _row_of_first(posterior: PosteriorData, action: Action) -> dict[str, Any]:
     return {"action": action.name, "flops": flops_of(posterior, action), "group": ""}
 
 
-def _first_table(posterior: PosteriorData, decision: Decision, action: Action) -> pd.DataFrame:
+def _first_table(posterior: PosteriorData, spent: Spending, action: Action) -> pd.DataFrame:
     table = pd.concat([point_of(run) for run in action.runs], ignore_index=True)
     flops = posterior.flops_per_param_token * table["params"] * table["tokens"]
-    share = cost_of(posterior, decision, action) * flops / flops.sum()
+    share = float(spent.of(action).mean()) * flops / flops.sum()
     return table.assign(flops=flops, cost=share)
 
 
 def _plan_first(posterior: PosteriorData, decision: Decision, seed: int) -> Plan | None:
     """Runs that are worth making before deciding; None where nobody asks for them, or nothing says what they cost."""
     costs = decision.costs
-    if not decision.first_share or costs is None or not (costs.per_flop or costs.per_token or costs.per_run):
+    if not decision.first_share or costs is None or not costs.known:
         return None
     if decision.attitude != "expected value":
         return None

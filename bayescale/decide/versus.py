@@ -16,7 +16,7 @@ import pandas as pd
 
 from bayescale.decide.curves import Curve, curves
 from bayescale.decide.errors import AllocationError
-from bayescale.decide.readable import readable
+from bayescale.decide.readable import readable, three
 from bayescale.models.labels import label_text
 from bayescale.numerals import interval, percent, scientific, significant, times
 from bayescale.posterior import PosteriorData
@@ -179,23 +179,23 @@ def versus(
             best = _p_best(loss)
             for i, level in enumerate(levels):
                 draws[name, float(budget), level] = loss[i]
-                row = {"context": name, "flops": float(budget), by: level, **_three("loss", loss[i])}
+                row = {"context": name, "flops": float(budget), by: level, **three("loss", loss[i])}
                 if len(members[i]) == 1 and set(members[i][0].law.inputs) != {"flops"}:
                     sizes = members[i][0].plan(one)
                     row |= {"params": float(np.median(sizes[0])), "tokens": float(np.median(sizes[1]))}
                 row["p_best"] = best[i]
                 if equal is not None:
-                    row |= {"equal_params": params, "equal_tokens": tokens, **_three("equal_loss", equal[i])}
+                    row |= {"equal_params": params, "equal_tokens": tokens, **three("equal_loss", equal[i])}
                     row["equal_p_best"] = _p_best(equal)[i]
                 arms.append(row)
             for a, b in _pairs(levels):
                 row = {"context": name, "flops": float(budget), "a": levels[a], "b": levels[b]}
-                row |= _three("difference", loss[b] - loss[a])
+                row |= three("difference", loss[b] - loss[a])
                 row["p_a"] = float(np.mean(loss[a] < loss[b]))
                 if equal is not None:
-                    row |= _three("equal_difference", equal[b] - equal[a])
+                    row |= three("equal_difference", equal[b] - equal[a])
                     row["equal_p_a"] = float(np.mean(equal[a] < equal[b]))
-                row |= _three("gain", _gain(members[b], float(budget), loss[a]), nearest=True)
+                row |= three("gain", _gain(members[b], float(budget), loss[a]), nearest=True)
                 row |= crossings[a, b]
                 pairs.append(row)
     return Versus(pd.DataFrame(arms), pd.DataFrame(pairs), by, (low, high), draws)
@@ -257,11 +257,6 @@ def _mean(each: list[np.ndarray]) -> np.ndarray:
     return np.asarray(np.mean(each, axis=0))
 
 
-def _three(name: str, draws: np.ndarray, nearest: bool = False) -> dict[str, float]:
-    found = np.quantile(draws, (0.5, 0.05, 0.95), method="nearest" if nearest else "linear")
-    return {name: float(found[0]), f"{name}_q0.05": float(found[1]), f"{name}_q0.95": float(found[2])}
-
-
 def _p_best(loss: np.ndarray) -> np.ndarray:
     """Share of draws in which each arm has the lowest loss, shape (arms,)."""
     return np.bincount(np.argmin(loss, axis=0), minlength=len(loss)) / loss.shape[1]
@@ -290,7 +285,7 @@ def _crossing(grid: np.ndarray, difference: np.ndarray) -> dict[str, float]:
     at = np.arange(int(has.sum()))
     left, right = difference[has][at, last], difference[has][at, last + 1]
     place = x[last] + (x[last + 1] - x[last]) * left / (left - right)
-    return {**_three("crossing", np.exp(place)), **row}
+    return {**three("crossing", np.exp(place)), **row}
 
 
 def _gain(arm: list[Curve], budget: float, target: np.ndarray) -> np.ndarray:
