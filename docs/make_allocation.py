@@ -116,6 +116,8 @@ WORKED_OUT = (
     example with figures stands on the page of [what was measured](measured.md#what-a-datastore-is-worth-at-equal-
     compute).""",
     """The gain in compute moves along the law from the budget, with the drift beyond the runs held as it is there.""",
+    """One run that changes its shape on the way, sizes or groups in turn: `bayescale adapt`
+    ([measured](measured.md#when-to-change-shape)).""",
 )
 
 

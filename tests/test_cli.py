@@ -65,6 +65,7 @@ def test_help_teaches_every_verb() -> None:
         "fit",
         "predict",
         "allocate",
+        "adapt",
         "compare",
         "versus",
         "priors",
@@ -172,6 +173,21 @@ def test_allocate_under_constraints_and_to_a_loss(folder: Path) -> None:
     assert len(cheap) == 1 and cheap[0]["flops_ratio"] < 1
 
 
+def test_adapt(folder: Path) -> None:
+    asked = ("adapt", folder / "fit.nc", "--sizes", "3e4,1e5,3e5", "--flops", "1e12")
+    at = ("--for", "architecture=gpt,task=code")
+    said = json.loads(bayescale(*asked, *at, "--json").stdout)
+    assert [row["shape"] for row in said["shapes"]] == [
+        "30\u00a0k params",
+        "100\u00a0k params",
+        "300\u00a0k params",
+    ]
+    assert 0 <= said["p_pays"] <= said["p_savable"] + 0.05 and said["plan"][-1]["until"] == said["target"]
+    done = bayescale(*asked, *at, "--figure", folder / "adapt.png")
+    assert "Orders by probability" in done.stdout
+    assert (folder / "adapt.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_versus(folder: Path) -> None:
     arguments = ("versus", folder / "fit.nc", "--by", "architecture", "--flops", "1e13", "--for", "task=code")
     said = json.loads(bayescale(*arguments, "--json").stdout)
@@ -244,6 +260,8 @@ def test_check_lists_every_problem_at_once(tmp_path: Path) -> None:
         (("predict", "fit.nc", "points.csv", "--quantiles", "a"), "--quantiles"),
         (("allocate", "fit.nc", "--flops", "lots"), "--flops"),
         (("allocate", "fit.nc"), "say what to spend or reach"),
+        (("adapt", "fit.nc", "--by", "task", "--flops", "1e13"), "say which, --sizes"),
+        (("adapt", "fit.nc", "--sizes", "1e5,2e5"), "a budget (flops) or a loss"),
         (("allocate", "fit.nc", "--flops", "1e13", "--device", "Z80"), "no device named"),
         (("allocate", "fit.nc", "--flops", "1e13", "--cost", "hours"), "no column 'hours'"),
         (("allocate", "fit.nc", "--flops", "1e13", "--for", "task=latin"), "there are code, docs"),
