@@ -67,7 +67,7 @@ def decide(
 
     \b
         [costs]
-        per_flop = 2e-18
+        per_flop = 2e-18         # or a column of the runs that says: measured = "hours", per_unit = 2.5
 
     Further actions: kind = "nothing", "first" (runs = [...]), "ensemble" (members, effect), "compress" (effect). See
     docs/decisions.md.

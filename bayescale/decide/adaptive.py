@@ -299,7 +299,8 @@ def _notes(posterior: PosteriorData, shapes: Sequence[TrainedShape], found: Adap
     notes = [
         "a run that changes shape is taken to go on from the loss it has reached as if it had been of the new shape "
         "all along; what changing costs is not counted",
-        f"changes are looked for from a loss of {significant(found.start)} on: the cheapest fitted run's compute",
+        f"changes are looked for from a loss of {significant(found.start)} on, with the cheapest fitted run's "
+        "compute; one that is found there may have been due before",
     ]
     last = found.stints[-1]
     finite = last.flops[np.isfinite(last.flops)]
