@@ -20,7 +20,7 @@ from bayescale.decide.following import Stint, changes, expected, orders, stints,
 from bayescale.decide.readable import readable, three
 from bayescale.decide.shapes import AdaptError, TrainedShape, trained_shapes
 from bayescale.forecast.reach import reach
-from bayescale.numerals import percent, scientific, significant
+from bayescale.numerals import percent, scientific, shortest, significant
 from bayescale.posterior import PosteriorData
 
 MARGIN = 0.01
@@ -108,7 +108,7 @@ class Adaptive:
         """The plan for people."""
         goal, one = f"a loss of {significant(self.target)}", self.shapes[self.alone]
         known = (
-            f"someone who knew the curves would save more than {percent(self.margin)} by changing shape with "
+            f"someone who knew the curves would save more than {_share(self.margin)} by changing shape with "
             f"probability {percent(self.p_savable)}"
         )
         if len(self.stints) == 1:
@@ -120,7 +120,7 @@ class Adaptive:
         low, middle, high = np.nanquantile(self.saved, (0.05, 0.5, 0.95), method="nearest")
         return (
             f"{', '.join(parts)}, then {self.shapes[self.stints[-1].shape]} to {goal}: saves {_share(middle)} of the "
-            f"FLOPs of {one} throughout ({_share(low)} to {_share(high)}), and more than {percent(self.margin)} with "
+            f"FLOPs of {one} throughout ({_share(low)} to {_share(high)}), and more than {_share(self.margin)} with "
             f"probability {percent(self.p_pays)}; {known}."
         )
 
@@ -325,4 +325,4 @@ def _flops(draws: np.ndarray) -> str:
 
 
 def _share(x: float) -> str:
-    return f"{significant(100 * x, 2)}\u00a0%"
+    return f"{shortest(100 * x, 2)}\u00a0%"

@@ -16,6 +16,9 @@ FEWEST = 3
 LEAST = 1e-9
 """A fall of log loss from point to point below this is none: a curve on its floor."""
 
+ENDS = (1e-9, 1e9)
+"""Losses beyond these are taken to be there."""
+
 
 @dataclass(frozen=True, eq=False)
 class Descent:
@@ -86,7 +89,9 @@ def descend(flops: np.ndarray, loss: np.ndarray, levels: np.ndarray) -> Descent:
         Falling.
     """
     curves, draws, _ = loss.shape
-    lowest = np.minimum.accumulate(np.log(loss), axis=2)
+    # Far outside the runs a law may overflow, or fall below nothing.
+    safe = np.clip(np.nan_to_num(loss, nan=ENDS[1], posinf=ENDS[1], neginf=ENDS[0]), *ENDS)
+    lowest = np.minimum.accumulate(np.log(safe), axis=2)
     falls = np.concatenate([np.ones((curves, draws, 1), bool), np.diff(lowest, axis=2) < -LEAST], axis=2)
     between = np.sqrt(levels[1:] * levels[:-1])
     log_flops, depth = np.log(flops), -lowest

@@ -106,6 +106,11 @@ def test_floors_and_curves_that_do_not_fall() -> None:
     # No shape gets there in the second draw: it is left out, and none in either is an error.
     neither = follow(["a", "c"], descend(NODES, loss[[0, 2]], levels(2.5, 0.8)))
     assert np.isnan(neither.savable).tolist() == [False, True]
+    # What a law says far outside is no matter, were it no number.
+    odd = loss.copy()
+    odd[:, :, 0], odd[:, :, -1] = np.inf, np.nan
+    same = follow(["a", "b", "c"], descend(NODES, odd, levels(2.5, 0.8)))
+    assert same.savable == pytest.approx(found.savable, rel=1e-6)
     with pytest.raises(AdaptError, match="no draw of the posterior reaches"):
         follow(["c", "c"], descend(NODES, loss[[2, 2]], levels(2.9, 0.8)))
 
