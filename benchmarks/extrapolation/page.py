@@ -13,6 +13,9 @@ from benchmarks.extrapolation.simulated import BUDGETS as SIMULATED
 from benchmarks.extrapolation.simulated import NOISE, SIZES, World, summary
 from benchmarks.extrapolation.targets import targets
 
+NAMED = 6
+"""Runs far off their forecast that are named, of each table."""
+
 INTRO = (
     "# Bands beyond the runs\n\n"
     "Made by `python benchmarks/extrapolation.py` from published tables of runs (sources: "
@@ -115,7 +118,14 @@ def _main(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]
 
 
 def _odd(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]]) -> list[str]:
-    named = [f"- {p.name}, {line}" for p in problems for line in found[p.name][0].odd]
+    named: list[str] = []
+    for problem in problems:
+        odd, all_of_them = found[problem.name][0].odd, found[problem.name][0].held
+        named += [f"- {problem.name}, {line}" for line in odd[:NAMED]]
+        if len(odd) > NAMED:
+            named.append(
+                f"- {problem.name}: and {len(odd) - NAMED} more rows; {len(odd)} of {all_of_them} in all"
+            )
     if not named:
         return []
     return [
