@@ -133,6 +133,7 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "gaps_groups": None if subject.gaps is None else tables.gap_groups(subject.gaps),
         "gaps_pairs": None if subject.gaps is None else tables.gap_pairs(subject.gaps),
         "folds": tables.folds(posterior.provenance.get("folds", [])),
+        "holds": sentences.holds(posterior),
         "budgets": tables.budgets(subject),
         "budgets_note": sentences.budgets_note(subject.dearest),
         "beside": tables.beside(subject),

@@ -181,6 +181,17 @@ def extrapolation(table: pd.DataFrame) -> list[str]:
     ]
 
 
+def holds(posterior: PosteriorData) -> str:
+    """Return how probable it is that the law holds beyond the runs; nothing where there is no drift."""
+    if not posterior.design.axes:
+        return ""
+    now, before = posterior.draws("drift_holds").mean(), posterior.model.drift.holds
+    return (
+        f"They make it {percent(now)} probable that the law holds further on nearly as it does inside, with a tenth of "
+        f"the drift ({percent(before)} before)."
+    )
+
+
 def group(what: str) -> str:
     """Return what was done about a point's labels, for people."""
     parts = []

@@ -199,3 +199,9 @@ def test_pooling_says_each_sentence_once(posterior):
     assert "fewer than five levels of architecture and task" in notes[0]
     assert notes[1] == "Column 'x' is empty: it drops out of the pooling."
     assert dataclasses.is_dataclass(posterior)
+
+
+def test_the_odds_that_the_law_holds_are_said(posterior: bs.Posterior) -> None:
+    now = posterior.draws("drift_holds").mean()
+    said = sentences.holds(posterior)
+    assert f"{percent(now)} probable that the law holds" in said and f"({percent(0.5)} before)" in said
