@@ -29,6 +29,7 @@ from bayescale.models import Design, Model, make_design
 from bayescale.models.arrays import data_of
 from bayescale.models.density import noise_of_draws
 from bayescale.models.identifiability import identifiability
+from bayescale.models.labels import label_text
 from bayescale.models.layout import layout_of, noise_names
 from bayescale.models.noise import draw_noise, row_scale
 from bayescale.runs import Conventions, conventions_of, table_hash
@@ -121,6 +122,13 @@ class PosteriorData:
         if "flops" in runs:
             known = runs["flops"].astype(float).fillna(known)
         return known.to_numpy(float)
+
+    def runs_of(self, labels: Mapping[Any, Any]) -> pd.DataFrame:
+        """The fitted runs of a group: those with these labels, by grouping column."""
+        rows = self.runs
+        for column, label in labels.items():
+            rows = rows[rows[column].map(label_text) == label_text(label)]
+        return rows
 
     def noise_scale(
         self, runs: pd.DataFrame, relative_se: float | np.ndarray, times: float | np.ndarray = 1.0

@@ -10,7 +10,7 @@ import typer
 from bayescale.commands.console import note, say, say_json
 from bayescale.commands.fits import fit_of, writable
 from bayescale.commands.options import AsJson, FitFile, For
-from bayescale.commands.parsing import assignments, labels_of, numbers
+from bayescale.commands.parsing import assignments, labels_of, names, numbers
 
 
 def adapt(
@@ -60,7 +60,7 @@ def adapt(
             by,
             flops,
             loss,
-            [level.strip() for level in levels.split(",")] if levels else None,
+            names(levels) if levels else None,
             numbers(sizes, "--sizes") if sizes else None,
             labels_of(only, "--for"),
             assignments(at, "--at"),

@@ -9,7 +9,7 @@ import typer
 from bayescale.commands.console import say, say_json
 from bayescale.commands.fits import fit_of
 from bayescale.commands.options import AsJson, FitFile, For
-from bayescale.commands.parsing import assignments, labels_of, numbers
+from bayescale.commands.parsing import assignments, labels_of, names, numbers
 
 
 def versus(
@@ -38,7 +38,7 @@ def versus(
         found = posterior.versus(
             by,
             numbers(flops, "--flops"),
-            [level.strip() for level in levels.split(",")] if levels else None,
+            names(levels) if levels else None,
             labels_of(only, "--for"),
             assignments(at, "--at"),
         )

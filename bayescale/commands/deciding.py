@@ -16,6 +16,7 @@ from bayescale.commands.options import (
     ModelName,
     Seed,
 )
+from bayescale.commands.parsing import names
 from bayescale.errors import UserError
 
 
@@ -168,7 +169,7 @@ def next_(
             if wanted is not None and most is None and str(fit) != "prior":
                 _rank(posterior.next_runs(wanted, offered, budget), as_json)
                 return exit_by_health(posterior)
-            quantities = wanted if wanted is not None else [q.strip() for q in (about or "").split(",")]
+            quantities = wanted if wanted is not None else names(about or "")
             plan = posterior.plan(quantities, offered, budget, most or 8, seed)
     except UserError:
         raise

@@ -1,10 +1,14 @@
-"""What options say, as numbers."""
+"""What options say, as names and numbers."""
 
 from __future__ import annotations
 
 import math
 
 from bayescale.errors import UserError
+
+
+def names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
 
 
 def numbers(text: str, option: str) -> list[float]:

@@ -10,6 +10,7 @@ import typer
 from bayescale.commands.console import note, say, say_json, table_text
 from bayescale.commands.fits import exit_by_health, fit_table, load_fit, writable
 from bayescale.commands.options import AsJson, FitFile, RunsFile, Seed, Where
+from bayescale.commands.parsing import names
 from bayescale.errors import UserError
 
 if TYPE_CHECKING:
@@ -426,7 +427,7 @@ def _exit(fit: SkillFit) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    return tuple(filter(None, names(text)))
 
 
 def _chance(text: str | None) -> float | dict[str, float] | None:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from bayescale.decide.constraints import Constraints
 from bayescale.decide.errors import AllocationError, ConstraintError
+from bayescale.decide.golden import narrowed
 from bayescale.laws import Law
 from bayescale.numerals import count, significant
 from bayescale.posterior import PosteriorData
@@ -33,7 +34,6 @@ SMALLEST, LARGEST = 1e-9, 1 - 1e-6
 COARSE, STEPS = 14, 20
 """Shares on the first grid, equal steps in their logarithm, and golden sections between the best one's neighbours: to
 a relative 2e-4, at which the loss is flat."""
-INVERSE = (np.sqrt(5) - 1) / 2
 
 
 class Split(NamedTuple):
@@ -110,16 +110,7 @@ class Datastore:
             place = np.where(here.loss < best.loss, highest - i * step, place)
             best = better(best, here)
         low, high = np.maximum(place - step, np.log(SMALLEST)), np.minimum(place + step, highest)
-        left, right = high - INVERSE * (high - low), low + INVERSE * (high - low)
-        at_left, at_right = at(left).loss, at(right).loss
-        for _ in range(STEPS):
-            lower = at_left < at_right
-            low, high = np.where(lower, low, left), np.where(lower, right, high)
-            new = np.where(lower, high - INVERSE * (high - low), low + INVERSE * (high - low))
-            there = at(new).loss
-            left, right = np.where(lower, new, right), np.where(lower, left, new)
-            at_left, at_right = np.where(lower, there, at_right), np.where(lower, at_left, there)
-        best = better(best, at((low + high) / 2))
+        best = better(best, at(narrowed(lambda x: at(x).loss, low, high, STEPS)))
         if may_be_none:
             none = np.zeros_like(best.tokens)
             best = better(best, Split(tokens + none, none, loss(tokens + none, none)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from bayescale.decide.errors import AllocationError
+from bayescale.decide.golden import narrowed
 from bayescale.decide.limits import RATIOS
 from bayescale.laws import Law
 from bayescale.posterior import SIX
@@ -60,17 +60,8 @@ def numeric_optimum(
         raise AllocationError(
             f"the law {law.name} has no compute-optimal size here: its loss falls to the edge of all sizes"
         )
-    low, high = nodes[best - 1], nodes[best + 1]
-    inverse = (np.sqrt(5) - 1) / 2
-
-    def narrow(_: int, bracket: Any) -> Any:
-        low, high = bracket
-        left, right = high - inverse * (high - low), low + inverse * (high - low)
-        lower = loss(left) < loss(right)
-        return jnp.where(lower, low, left), jnp.where(lower, right, high)
-
-    low, high = jax.lax.fori_loop(0, STEPS, narrow, (low, high))
-    middle = (low + high) / 2
+    places, best = np.asarray(nodes), np.asarray(best)
+    middle = narrowed(lambda x: np.asarray(loss(x)), places[best - 1], places[best + 1], STEPS)
     return np.asarray(jnp.exp((log_product - middle) / 2)), np.asarray(jnp.exp((log_product + middle) / 2))
 
 

@@ -74,7 +74,7 @@ def trained_shapes(
     rows = _groups(posterior, by, levels, at).assign(**{name: float(x) for name, x in fixed.items()})
     made = []
     for labels, curve in zip(rows.to_dict("records"), curves(posterior, rows), strict=True):
-        own = _runs_of(posterior, {c: labels[c] for c in posterior.design.cells.columns})
+        own = posterior.runs_of({c: labels[c] for c in posterior.design.cells.columns})
         for size in params:
             k = _flops_per_param_token(posterior, own, size)
             level = "" if by is None else str(labels[by])
@@ -142,14 +142,6 @@ def _with_label(groups: pd.DataFrame, column: str, labels: Sequence[str]) -> pd.
             "nobody has trained has no curve to follow, so fit runs of it first"
         )
     return groups[there.isin(wanted)]
-
-
-def _runs_of(posterior: PosteriorData, labels: Mapping[Any, Any]) -> pd.DataFrame:
-    rows = posterior.runs
-    for column, label in labels.items():
-        if column in rows:
-            rows = rows[rows[column].map(label_text) == label_text(label)]
-    return rows
 
 
 def _flops_per_param_token(posterior: PosteriorData, runs: pd.DataFrame, params: float | None) -> float:

@@ -33,5 +33,15 @@ def value_and_slope(z: np.ndarray, layout: Layout, data: Data) -> tuple[float, n
 
 
 @partial(jax.jit, static_argnums=1)
+def curvature(z: Any, layout: Layout, data: Data) -> Any:
+    """Its second derivatives, shape (size, size)."""
+    return jax.hessian(_objective)(z, layout, data)
+
+
+@partial(jax.jit, static_argnums=1)
 def _value_and_slope(z: Any, layout: Layout, data: Data) -> tuple[Any, Any]:
-    return jax.value_and_grad(lambda z: -log_density(z, layout, data))(z)
+    return jax.value_and_grad(_objective)(z, layout, data)
+
+
+def _objective(z: Any, layout: Layout, data: Data) -> Any:
+    return -log_density(z, layout, data)

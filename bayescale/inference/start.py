@@ -10,20 +10,16 @@ update), and the mode is taken given that noise. Then spreads and noise settle t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from bayescale.errors import UserError
-from bayescale.inference.objective import NOWHERE, value_and_slope
+from bayescale.inference.objective import NOWHERE, curvature, value_and_slope
 from bayescale.inference.settle import QUIETEST, settled
 from bayescale.models.arrays import Data
-from bayescale.models.density import log_density
 from bayescale.models.layout import Layout
 
 SAME = 1e-3
@@ -55,20 +51,9 @@ class Start:
         return np.asarray(self.modes[0])
 
 
-def _objective(y: Any, layout: Layout, data: Data) -> Any:
-    return -log_density(_with_typical_spreads(y, layout), layout, data)
-
-
-def _with_typical_spreads(y: Any, layout: Layout) -> Any:
+def _with_typical_spreads(y: np.ndarray, layout: Layout) -> np.ndarray:
     cut = layout.linear
-    # Of an array this stays one: nothing is compiled to put three together.
-    xp = np if isinstance(y, np.ndarray) else jnp
-    return xp.concatenate([y[:cut], xp.zeros(len(layout.groups)), y[cut:]])
-
-
-@partial(jax.jit, static_argnums=1)
-def _hessian(y: Any, layout: Layout, data: Data) -> Any:
-    return jax.hessian(_objective)(y, layout, data)
+    return np.concatenate([y[:cut], np.zeros(len(layout.groups)), y[cut:]])
 
 
 # A second thread for products of small matrices costs a hundred times what it saves on a machine that is busy.
@@ -88,9 +73,10 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
         value, slope = value_and_slope(_with_typical_spreads(y, layout), layout, data)
         return value, np.delete(slope, spreads)
 
-    def curvature(z: np.ndarray) -> np.ndarray:
-        hessian = np.asarray(_hessian(z, layout, data))
-        return hessian if np.isfinite(hessian).all() else np.eye(len(z))
+    def bends(y: np.ndarray) -> np.ndarray:
+        every = np.asarray(curvature(_with_typical_spreads(y, layout), layout, data))
+        hessian = np.delete(np.delete(every, spreads, axis=0), spreads, axis=1)
+        return hessian if np.isfinite(hessian).all() else np.eye(len(y))
 
     found: list[tuple[float, np.ndarray]] = []
     for attempt in range(attempts):
@@ -106,7 +92,7 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
             objective,
             z,
             jac=True,
-            hess=curvature,
+            hess=bends,
             method="trust-exact",
             options={"maxiter": 60, "gtol": 1e-4},
         ).x
@@ -122,9 +108,9 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
     for value, y in found:
         if all(np.abs(y - other).max() > SAME for _, other in places):
             places.append((value, y))
-    found = [(value, _settle(y, objective, curvature, layout)) for value, y in places]
+    found = [(value, _settle(y, objective, bends, layout)) for value, y in places]
     best, centre = found[0]
-    root = _root(curvature(centre))
+    root = _root(bends(centre))
     modes: list[np.ndarray] = []
     for value, z in found:
         # As far apart as half a posterior standard deviation, on average over directions.
@@ -134,7 +120,7 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
     return Start(np.array([settled(_with_typical_spreads(z, layout), layout, data) for z in modes]))
 
 
-def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np.ndarray:
+def _settle(y: np.ndarray, objective: Any, bends: Any, layout: Layout) -> np.ndarray:
     """A mode with the noise where most of the volume is: maximised over the rest at each of some noise levels.
 
     Integrating means and effects out by Laplace's method adds half the log determinant of their curvature to the
@@ -153,7 +139,7 @@ def _settle(y: np.ndarray, objective: Any, curvature: Any, layout: Layout) -> np
 
         theta = minimize(fixed, y[:cut], jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
         there = np.concatenate([theta, noise])
-        values = np.linalg.eigvalsh(curvature(there)[:cut, :cut])
+        values = np.linalg.eigvalsh(bends(there)[:cut, :cut])
         return objective(there)[0] + 0.5 * float(np.log(np.maximum(values, 1.0)).sum()), there
 
     best = profile(0.0, y)

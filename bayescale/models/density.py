@@ -126,8 +126,7 @@ def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
 
 def law_loss(linked: Array, layout: Layout, data: Data) -> Array:
     """Of every row by the law alone, shape (rows,), given the parameters of places on their link scale."""
-    columns = [linked[:, i] for i in range(linked.shape[1])]
-    values = jnp.stack(list(unlink(layout.law, columns, data["reference"]).values()), axis=-1)[data["place"]]
+    values = jnp.stack(list(_of_places(linked, layout, data).values()), axis=-1)[data["place"]]
     each = {name: values[:, i] for i, name in enumerate(layout.law.parameter_names)}
     return layout.law.loss(each, data["inputs"])
 
@@ -151,8 +150,11 @@ def misfit_of(theta: Array, layout: Layout, data: Data) -> Array:
 
 def cell_parameters(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
     """The law's parameters at every place of the map, in the units of the equation, shape (places,) each."""
-    found = linked(z[: layout.linear], layout, data)
-    return unlink(layout.law, [found[:, i] for i in range(found.shape[1])], data["reference"])
+    return _of_places(linked(z[: layout.linear], layout, data), layout, data)
+
+
+def _of_places(linked: Array, layout: Layout, data: Data) -> dict[str, Array]:
+    return unlink(layout.law, [linked[:, i] for i in range(linked.shape[1])], data["reference"])
 
 
 def population(z: Array, layout: Layout, data: Data) -> list[Array]:

@@ -18,18 +18,9 @@ def cells_of(posterior: PosteriorData) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in cells.to_dict("records")] or [{}]
 
 
-def rows_of(posterior: PosteriorData, cell: Mapping[str, Any]) -> pd.DataFrame:
-    """The fitted runs of a cell."""
-    runs = posterior.runs
-    keep = np.ones(len(runs), dtype=bool)
-    for column, label in cell.items():
-        keep &= (runs[column].astype(str) == str(label)).to_numpy()
-    return runs[keep]
-
-
 def dearest_of(posterior: PosteriorData, cell: Mapping[str, Any]) -> float:
     """Compute of a cell's dearest fitted run, in FLOPs."""
-    return float(np.nanmax(posterior.flops_of(rows_of(posterior, cell))))
+    return float(np.nanmax(posterior.flops_of(posterior.runs_of(cell))))
 
 
 def points_along(
@@ -53,7 +44,7 @@ def points_along(
         ``flops``, the law's inputs, and the cell's labels; a row a budget.
     """
     budgets = np.asarray(flops, dtype=float)
-    runs = rows_of(posterior, cell)
+    runs = posterior.runs_of(cell)
     # Covariates stay where the cell's runs have them.
     typical = {s.covariate.column: s.typical(runs) for s in posterior.design.covariates}
     labels = {**cell, **typical}

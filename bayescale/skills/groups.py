@@ -21,7 +21,7 @@ from bayescale.models.design import RESERVED
 from bayescale.numerals import percent, scientific, significant
 from bayescale.posterior import PosteriorData
 from bayescale.skills.errors import SkillsError
-from bayescale.skills.frontier import cells_of, dearest_of, points_along, rows_of
+from bayescale.skills.frontier import cells_of, dearest_of, points_along
 
 PART = "part"
 """What groups are called in a posterior, where their own name is taken."""
@@ -219,7 +219,7 @@ def _bytes_per_token(posterior: PosteriorData, cells: list[dict[str, Any]]) -> n
     one = np.ones(len(cells))
     if "bytes_per_token" not in posterior.runs or not posterior.conventions.loss.startswith("nats/token"):
         return one
-    each = np.array([rows_of(posterior, cell)["bytes_per_token"].median() for cell in cells], dtype=float)
+    each = np.array([posterior.runs_of(cell)["bytes_per_token"].median() for cell in cells], dtype=float)
     return each if np.isfinite(each).all() and np.ptp(each) > 1e-6 * each.max() else one
 
 
@@ -324,7 +324,7 @@ def _shares(
             raise SkillsError(f"no weight is given for the group {missing[0]!r}")
         share = np.array([float(weights[str(cell[by])]) for cell in cells])
     elif "share" in posterior.runs:
-        share = np.array([float(rows_of(posterior, cell)["share"].mean()) for cell in cells])
+        share = np.array([float(posterior.runs_of(cell)["share"].mean()) for cell in cells])
     else:
         share = np.ones(len(cells))
     return share / share.sum()

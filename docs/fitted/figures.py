@@ -16,7 +16,7 @@ from bayescale.numerals import count, scientific
 from bayescale.report.figures import style
 from bayescale.report.frontier import frontier
 from bayescale.skills.complexity import Moved
-from bayescale.skills.frontier import cells_of, points_along, rows_of
+from bayescale.skills.frontier import cells_of, points_along
 from bayescale.skills.leaving import Leaving
 from bayescale.skills.observational.fit import ObservationalFit
 from bayescale.skills.observational.forecast import HeldOutScores, score_draws
@@ -76,7 +76,7 @@ def draw_gaps(posterior: bs.Posterior, path: Path, by: str) -> None:
         span = np.asarray(posterior.flops_of(posterior.runs), dtype=float)
         budgets = np.geomspace(span.min(), 10 * span.max(), 25)
         for colour, cell in zip(style.SERIES, cells_of(posterior), strict=False):
-            rows = rows_of(posterior, cell)
+            rows = posterior.runs_of(cell)
             points = points_along(posterior, cell, budgets.tolist())
             expected[str(cell[by])], _ = expected_loss(posterior, points)
             low, middle, high = np.quantile(expected[str(cell[by])], (0.05, 0.5, 0.95), axis=0)
@@ -176,14 +176,14 @@ def draw_modalities(
         figure, (axis, right) = style.panels(style.WIDE, 2, 2, 3.1)
         for cell in cells_of(posterior):
             task = str(cell["task"])
-            rows = rows_of(posterior, cell).sort_values("flops")
+            rows = posterior.runs_of(cell).sort_values("flops")
             flops = np.geomspace(rows["flops"].min(), 10 * rows["flops"].max(), 20)
             found = frontier(posterior, pd.DataFrame([cell]), flops)[0].loss
             low, middle, high = found[0], found[2], found[4]
             axis.fill_between(flops, low, high, color=colour[task], alpha=0.2, linewidth=0)
             axis.plot(flops, middle, color=colour[task], linewidth=1.3, label=style.label(task))
             axis.plot(rows["flops"], rows["loss"], "o", color=colour[task], markersize=3.5)
-        spent = np.concatenate([rows_of(posterior, cell)["flops"] for cell in cells_of(posterior)])
+        spent = np.concatenate([posterior.runs_of(cell)["flops"] for cell in cells_of(posterior)])
         style.log_axis(axis.xaxis, *style.spread([spent.min(), 10 * spent.max()]), scientific, most=5)
         axis.set(
             xlabel="compute [FLOPs]",
