@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from threading import Event
 from typing import Any
 
 import jax
@@ -42,6 +43,20 @@ compilation serves both."""
 TARGET = 0.95
 """Mean acceptance that steps are tuned to where nobody says otherwise."""
 
+LONG = 0.8
+"""Mean acceptance that longer steps are tried at first: in white coordinates they halve the trees. Where one of them
+diverges its draws are dropped, and the tuned steps take over."""
+
+POOR = 0.6
+"""Mean acceptance of a chunk of longer steps that they are given up at."""
+
+STRETCH = 2.5
+"""Of the tuned steps, at most."""
+
+TURN, NUDGE = 3.4, 1.2
+"""Length at which a trajectory in white coordinates has turned (half a period, and a little), and by how much more
+steps are stretched for a whole tree to be that long."""
+
 SHIFT = 1e-3
 """Of white coordinates, for differences of slopes."""
 
@@ -61,7 +76,8 @@ class Settings:
     chains, warmup, draws : int
         `warmup` and `draws` are per chain, and rounded up to a multiple of 50; a warm-up takes at least 200.
     target_accept : float
-        Mean acceptance that the step size is tuned to; nearer one, smaller steps.
+        Mean acceptance that the step size is tuned to; nearer one, smaller steps. Up to the default, longer steps are
+        tried first, of a mean acceptance of 0.8, and given up where one diverges.
     max_tree_depth : int
         A trajectory has at most ``2**max_tree_depth - 1`` leapfrog steps.
     again : bool
@@ -316,34 +332,69 @@ def _stage(
         if progress is not None:
             progress(index, done + CHUNK, tuning + draws, divergences)
 
-    def tune(index: int) -> Any:
+    def tune(index: int) -> tuple[Any, float]:
         state = begin(starts[index], keys[index], data, whitening)
         for done in range(0, tuning, CHUNK):
-            state, _ = jax.block_until_ready(advance(state, data, whitening))
+            state, chunk = jax.block_until_ready(advance(state, data, whitening))
             tell(index, done, 0)
-        return state
+        return state, float(chunk["acceptance_rate"].mean())
 
-    def draw(index: int) -> dict[str, np.ndarray]:
-        state, kept, divergences = states[index], [], 0
+    def draw(state: Any, index: int, trouble: Event | None) -> dict[str, np.ndarray] | None:
+        kept: list[dict[str, np.ndarray]] = []
+        divergences = 0
         for done in range(tuning, tuning + draws, CHUNK):
             state, chunk = advance(state, data, whitening)
             kept.append({name: np.asarray(value) for name, value in chunk.items()})
             divergences += int(kept[-1]["diverging"].sum())
+            if trouble is not None:
+                if divergences or kept[-1]["acceptance_rate"].mean() < POOR:
+                    trouble.set()
+                if trouble.is_set():
+                    return None
             tell(index, done, divergences)
         return {name: np.concatenate([chunk[name] for chunk in kept]) for name in kept[0]}
 
+    def together(states: list[Any], trouble: Event | None) -> list[dict[str, np.ndarray]]:
+        """Of every chain what is kept; of none where there was trouble."""
+        found = pool.map(partial(draw, trouble=trouble), states, range(settings.chains))
+        return [one for one in list(found) if one is not None and not (trouble and trouble.is_set())]
+
     # Threads within one product of small matrices cost more than they save, and the chains have the cores.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(settings.chains) as pool:
-        states = _alike(list(pool.map(tune, range(settings.chains))))
-        chains = list(pool.map(draw, range(settings.chains)))
-    together = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
-    x = together.pop("x")
+        tuned, accepted = zip(*pool.map(tune, range(settings.chains)), strict=True)
+        states = _alike(list(tuned))
+        stretch = _stretch(float(states[0].adapt_state.step_size), float(np.mean(accepted)), settings)
+        chains = together(_stretched(states, stretch), Event()) if stretch > 1 else []
+        chains = chains or together(states, None)
+    stats = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
+    x = stats.pop("x")
     # A chunk at a time, so that one program serves any number of draws.
     z = np.stack([_colour(c, layout, data, whitening) for c in x.reshape(-1, CHUNK, layout.size)]).reshape(
         x.shape
     )
-    together["tree_depth"] = np.floor(np.log2(together["n_steps"])).astype(int) + 1
-    return Draws(z, together, layout)
+    stats["tree_depth"] = np.floor(np.log2(stats["n_steps"])).astype(int) + 1
+    return Draws(z, stats, layout)
+
+
+def _stretch(step: float, accepted: float, settings: Settings) -> float:
+    """How much longer than tuned steps of the mean acceptance `LONG` are.
+
+    Of a Gaussian's trajectories the share that is rejected goes with the square of the step.
+    """
+    if settings.target_accept > TARGET or not 0 < accepted < 1:
+        return 1.0
+    long = step * min(STRETCH, float(np.sqrt((1 - LONG) / (1 - accepted))))
+    # A tree has one step less than a power of two: a little longer, and one of half the size is enough.
+    whole = TURN / (2.0 ** np.arange(2, 9) - 1)
+    near = whole[(whole >= long) & (whole <= NUDGE * long)]
+    return float(near.min() if len(near) else long) / step
+
+
+def _stretched(states: list[Any], by: float) -> list[Any]:
+    return [
+        state._replace(adapt_state=one._replace(step_size=by * one.step_size))
+        for state, one in ((state, state.adapt_state) for state in states)
+    ]
 
 
 def _alike(states: list[Any]) -> list[Any]:
