@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,10 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.inference import fit, nuts
 from bayescale.inference.fit import fit_design
+from bayescale.inference.health import Limits, check_health
+from bayescale.inference.nuts import STRETCH, TURN, _stretch
 from bayescale.laws import Law, Parameter, Range
 from bayescale.models import Noise, make_design
 from tests.laws.test_recovers_itself import simulated
@@ -155,18 +159,41 @@ def test_progress_is_told() -> None:
     assert max(done for _, done, _, _ in seen) == 250 == seen[0][2] == seen[-1][2]
 
 
-def test_a_near_miss_is_sampled_again_and_said_to_be() -> None:
+def test_a_near_miss_is_sampled_again_and_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     model, runs = linear_world()
-    # 2000 draws in all, of which a tail ESS of 400 is more than coarse steps give.
-    coarse = bs.Settings(chains=2, warmup=200, draws=1000, target_accept=0.7, folds=False)
+    # A gate that asks for more effective draws than there are draws.
+    monkeypatch.setattr(fit, "check_health", partial(check_health, limits=Limits(ess=(10_000, 200))))
+    short = bs.Settings(chains=2, warmup=200, draws=1000, folds=False)
     design = make_design(model, runs)
-    once = fit_design(design, 0, replace(coarse, again=False))
-    assert not once.notes
-    if once.health.passed:
-        pytest.skip("the coarse steps passed")
-    twice = fit_design(design, 0, coarse)
-    assert "sampled again with target_accept 0.94 and 2000 draws" in twice.notes[0]
+    once = fit_design(design, 0, replace(short, again=False))
+    assert not once.notes and once.health.verdict == "REVIEW"
+    twice = fit_design(design, 0, short)
+    assert "sampled again, from there on, with target_accept 0.95 and 2000 draws" in twice.notes[0]
     assert twice.draws.z.shape[1] == 2000 and twice.settings.draws == 2000
+
+
+def test_steps_are_stretched_to_halve_the_trees() -> None:
+    settings = bs.Settings()
+    # Of the reference posterior: 7 steps of nearly a half go as far as a trajectory has to.
+    assert 0.23 * _stretch(0.23, 0.955, settings) == pytest.approx(TURN / 7)
+    # Nothing near: by the square of the step.
+    assert _stretch(0.15, 0.95, settings) == pytest.approx(2.0)
+    assert _stretch(0.1, 0.9999, settings) == pytest.approx(STRETCH)
+    # Who asks for smaller steps gets them.
+    assert _stretch(0.23, 0.955, bs.Settings(target_accept=0.99)) == 1.0
+
+
+def test_a_divergence_takes_longer_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, runs = linear_world()
+    settings = bs.Settings(chains=2, warmup=200, draws=100, folds=False)
+    steps = []
+    for stretch in (1.0, 1.5, 60.0):
+        monkeypatch.setattr(nuts, "_stretch", lambda *_, by=stretch: by)
+        steps.append(np.unique(bs.fit(runs, model, settings=settings).tree["sample_stats"]["step_size"]))
+    plain, longer, absurd = (one.item() for one in steps)
+    assert longer > plain
+    # Steps of sixty times the size are refused, and what they drew with them: both stages go by what they tuned.
+    assert absurd == pytest.approx(plain, rel=1e-12)
 
 
 @pytest.mark.parametrize("wrong", [{"chains": 0}, {"draws": 0}, {"target_accept": 1.0}])
