@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fitted.compression import compression
 from fitted.datastore import datastore
 from fitted.emergence import emergence
 from fitted.groups import groups
@@ -23,6 +24,7 @@ PARTS = {
     "moves": moves,
     "groups": groups,
     "datastore": datastore,
+    "compression": compression,
     "observational": observational,
     "modalities": modalities,
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bayescale.skills.accuracy import SkillFit
 
 BUNDLED = "small-worlds"
-LAW = "chinchilla"
+LAW = "generalised"
 
 app = typer.Typer(
     name="skills",

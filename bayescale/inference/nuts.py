@@ -227,6 +227,8 @@ def sample(
         learning,
         settings,
         after(0),
+        # The coordinates are not white yet.
+        long=False,
     )
     # Better coordinates, from where the chains have been; they go on from where they are.
     known = first.z.reshape(-1, layout.size)
@@ -324,8 +326,9 @@ def _stage(
     draws: int,
     settings: Settings,
     progress: Progress | None,
+    long: bool = True,
 ) -> Draws:
-    """Tune every chain's steps in the given coordinates, then draw."""
+    """Tune every chain's steps in the given coordinates, then draw, at first by longer ones where they may be."""
     begin, advance = _kernel(layout, tuning, settings.target_accept, settings.max_tree_depth)
 
     def tell(index: int, done: int, divergences: int) -> None:
@@ -364,7 +367,7 @@ def _stage(
         tuned, accepted = zip(*pool.map(tune, range(settings.chains)), strict=True)
         states = _alike(list(tuned))
         stretch = _stretch(float(states[0].adapt_state.step_size), float(np.mean(accepted)), settings)
-        chains = together(_stretched(states, stretch), Event()) if stretch > 1 else []
+        chains = together(_stretched(states, stretch), Event()) if long and stretch > 1 else []
         chains = chains or together(states, None)
     stats = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
     x = stats.pop("x")

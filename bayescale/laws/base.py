@@ -14,6 +14,8 @@ Support = Literal["positive", "real", "unit"]
 Values = Mapping[str, Any]
 """Parameter or input name to array; arrays broadcast against each other."""
 NOTHING: Values = MappingProxyType({})
+NOISE = frozenset({"sigma", "nu", "sigma_decade", "sigma_run"})
+"""Names of the noise's parameters, which posteriors have beside the law's (`bayescale.models.noise`)."""
 
 
 class Optimum(Protocol):
@@ -249,6 +251,10 @@ class Law:
         names = self.parameter_names
         if len(set(names)) < len(names):
             raise ValueError(f"law {self.name}: two parameters share a name in {names}")
+        if taken := sorted(NOISE & set(names)):
+            raise ValueError(
+                f"law {self.name}: {', '.join(taken)} is the noise's: name the parameter otherwise"
+            )
         if not self.may_be_zero <= set(self.inputs):
             raise ValueError(
                 f"law {self.name}: may_be_zero names {sorted(self.may_be_zero - set(self.inputs))}, "

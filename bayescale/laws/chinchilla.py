@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bayescale.laws.base import NOTHING, Law, Optimum, Published, Range, Values
-from bayescale.laws.terms import exponent, floor, term
+from bayescale.laws.base import NOTHING, Law, Optimum, Parameter, Published, Range, Values
+from bayescale.laws.terms import exponent, floor, floor_share, reference_loss, sized, term
 
 
 def loss(values: Values, inputs: Values) -> Any:
@@ -48,6 +48,45 @@ def optimum_at(as_hoffmann: Callable[[Values, Values], Values]) -> Optimum:
         return optimum(as_hoffmann(values, fixed), flops, flops_per_param_token)
 
     return optimum_of_rest
+
+
+_DATA = "B D0^-beta N0^alpha / A"
+
+
+def by_whole_loss(sampled: str) -> tuple[Parameter, ...]:
+    """Hoffmann's parameters for a law that adds something to his, sampled as the loss without it and its parts.
+
+    Floor and terms by themselves have to follow the bent shell of what adds up to the loss; the loss, the floor's share
+    of it and data's part over size's do not.
+
+    Parameters
+    ----------
+    sampled : str
+        Which loss is sampled, in words.
+    """
+
+    def amplitude(whole: Any, v: Values, x: Values) -> Any:
+        return (whole - v["E"]) / (1 + v[_DATA]) * x["params"] ** v["alpha"]
+
+    return (
+        floor_share(loss, meaning="loss that neither size nor data removes"),
+        reference_loss(
+            "A", "amplitude of the params term", "nats/token x params^alpha", loss, amplitude, sampled=sampled
+        ),
+        exponent("alpha", r"\alpha", "size"),
+        sized(
+            "B",
+            "amplitude of the tokens term",
+            "nats/token x tokens^beta",
+            _DATA,
+            "data's part of the reducible loss over size's at the reference point, a ratio",
+            lambda v, x: x["tokens"] ** -v["beta"] / (v["A"] * x["params"] ** -v["alpha"]),
+            # Runs are chosen so that both matter: neither is below a tenth of the other.
+            prior=Range(0.1, 10.0),
+            size_unit="1",
+        ),
+        exponent("beta", r"\beta", "data"),
+    )
 
 
 DENSE = Range(0.1, 1.0)

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayescale.laws.base import Law, Parameter, Range, Values
-from bayescale.laws.chinchilla import optimum_at
-from bayescale.laws.terms import exponent, floor, relative, sized, term
+from bayescale.laws.chinchilla import by_whole_loss, optimum_at
+from bayescale.laws.chinchilla import loss as hoffmann
+from bayescale.laws.terms import exponent, relative, sized, term
 
 CONTRIEVER_PARAMS = 177e6
 """Parameters of the retriever of Shao et al. 2024."""
@@ -21,37 +22,21 @@ def training_flops(
     return 6.0 * params * tokens + 2.0 * retriever_params * datastore_tokens
 
 
-def _without_datastore(values: Values, inputs: Values) -> Any:
-    return (
-        values["E"]
-        + values["A"] * inputs["params"] ** -values["alpha"]
-        + values["B"] * inputs["tokens"] ** -values["beta"]
-    )
-
-
 def log_loss(values: Values, inputs: Values) -> Any:
     """L = E + A N^-alpha + B D^-beta - k ln(1 + S/S0)."""
-    return _without_datastore(values, inputs) - values["k"] * jnp.log1p(
-        inputs["datastore_tokens"] / values["S0"]
-    )
+    return hoffmann(values, inputs) - values["k"] * jnp.log1p(inputs["datastore_tokens"] / values["S0"])
 
 
 def power_loss(values: Values, inputs: Values) -> Any:
     """L = E + A N^-alpha + B D^-beta + C S^-s."""
-    return _without_datastore(values, inputs) + values["C"] * inputs["datastore_tokens"] ** -values["s"]
+    return hoffmann(values, inputs) + values["C"] * inputs["datastore_tokens"] ** -values["s"]
 
 
 _CITATION = (
     "This project, for the setting of Shao et al. 2024, Scaling Retrieval-Based Language Models with a Trillion-Token "
     "Datastore, arXiv:2407.12854, which gives no closed form"
 )
-_MODEL = (
-    floor(),
-    term("A", "params", "alpha"),
-    exponent("alpha", r"\alpha", "size"),
-    term("B", "tokens", "beta"),
-    exponent("beta", r"\beta", "data"),
-)
+_MODEL = by_whole_loss("loss at the reference point without a datastore")
 _LIMITS = (
     "Falls in S, as it does only where the retriever keeps bad matches out; the datastore is identified by "
 )

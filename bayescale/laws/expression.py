@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, get_args
 
-from bayescale.laws.base import Centring, Law, Parameter, Range, Support, Values, amplitude
+from bayescale.laws.base import NOISE, Centring, Law, Parameter, Range, Support, Values, amplitude
 from bayescale.laws.syntax import (
     Apply,
     ExpressionError,
@@ -85,7 +85,7 @@ _LABELS = frozenset({"metric", "status", "run_id", "architecture", "task", "spli
 _NO_INPUTS = {
     **dict.fromkeys(_LABELS, "is a column of labels and no number: a model pools over it"),
     **dict.fromkeys(("loss", "loss_se", "seed"), "is a column that no law can take"),
-    **dict.fromkeys(("sigma", "nu", "sigma_run"), "is a parameter of the noise: choose another name"),
+    **dict.fromkeys(sorted(NOISE), "is a parameter of the noise: choose another name"),
     "N": "is written params (or declare N among the parameters)",
     "D": "is written tokens (or declare D among the parameters)",
 }

@@ -7,7 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayescale.laws.base import Law, Parameter, Published, Range, Values
-from bayescale.laws.chinchilla import optimum_at
+from bayescale.laws.chinchilla import by_whole_loss, optimum_at
+from bayescale.laws.chinchilla import loss as hoffmann
 from bayescale.laws.terms import exponent, floor, sized, term
 
 PRECISIONS = {"w": "precision_weights", "a": "precision_activations", "kv": "precision_kv"}
@@ -65,6 +66,11 @@ def degradation(values: Values, inputs: Values) -> Any:
 def served_loss(values: Values, inputs: Values) -> Any:
     """L = A N_eff^-alpha + B D^-beta + E + dPTQ, the loss after quantising to P_post bits."""
     return loss(values, inputs) + degradation(values, inputs)
+
+
+def rounded_loss(values: Values, inputs: Values) -> Any:
+    """L = A N^-alpha + B D^-beta + E + dPTQ, of models trained at full precision and then rounded to P_post bits."""
+    return hoffmann(values, inputs) + degradation(values, inputs)
 
 
 def training_flops(params: Any, tokens: Any, bits: Any) -> Any:
@@ -131,6 +137,31 @@ _PARAMETERS = (
     term("B", "tokens", "beta"),
 )
 
+_SERVED = (
+    # One published value each, 0.51, 0.34 and 0.59; wide around them.
+    exponent("gamma_D", r"\gamma_D", "data in the degradation", Range(0.1, 1.5)),
+    exponent("gamma_N", r"\gamma_N", "size in the degradation", Range(0.1, 1.5)),
+    Parameter(
+        "gamma_post",
+        "bits served for each factor e of degradation",
+        "bits",
+        "positive",
+        Range(0.2, 2.0),
+        r"\gamma_{\mathrm{post}}",
+    ),
+    sized(
+        "C_T",
+        "amplitude of the degradation by quantising after training",
+        "nats/token",
+        "C_T D0^gamma_D N0^-gamma_N exp(-4 / gamma_post)",
+        "loss added by quantising to 4 bits at the reference size and data",
+        lambda v, x: _degradation_factor(v, {**x, "precision_post": 4.0}),
+        "C_T",
+        # Four bits are where it shows, whatever the runs' mean; published: 0.01 at 10^8, 5 10^9 tokens.
+        Range(0.0005, 0.5),
+    ),
+)
+
 LAWS = (
     Law(
         name="kumar",
@@ -158,28 +189,7 @@ LAWS = (
         inputs=("params", "tokens", *PRECISIONS.values(), "precision_post"),
         parameters=(
             *_PARAMETERS,
-            # One published value each, 0.51, 0.34 and 0.59; wide around them.
-            exponent("gamma_D", r"\gamma_D", "data in the degradation", Range(0.1, 1.5)),
-            exponent("gamma_N", r"\gamma_N", "size in the degradation", Range(0.1, 1.5)),
-            Parameter(
-                "gamma_post",
-                "bits served for each factor e of degradation",
-                "bits",
-                "positive",
-                Range(0.2, 2.0),
-                r"\gamma_{\mathrm{post}}",
-            ),
-            sized(
-                "C_T",
-                "amplitude of the degradation by quantising after training",
-                "nats/token",
-                "C_T D0^gamma_D N0^-gamma_N exp(-4 / gamma_post)",
-                "loss added by quantising to 4 bits at the reference size and data",
-                lambda v, x: _degradation_factor(v, {**x, "precision_post": 4.0}),
-                "C_T",
-                # Four bits are where it shows, whatever the runs' mean; published: 0.01 at 10^8, 5 10^9 tokens.
-                Range(0.0005, 0.5),
-            ),
+            *_SERVED,
         ),
         loss=served_loss,
         published=(
@@ -192,5 +202,21 @@ LAWS = (
         ),
         validity="As for the law kumar. Without the published correction for models that were trained at low "
         "precision, which degrade less when quantised. More data can raise the served loss.",
+    ),
+    Law(
+        name="kumar-rounded",
+        title="Kumar 2024: rounding after training, of models trained at full precision",
+        citation=_CITATION,
+        equation="L = A N^-alpha + B D^-beta + E + C_T D^gamma_D N^-gamma_N exp(-P_post / gamma_post)",
+        latex=r"L = \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}} + E"
+        r" + C_T \frac{D^{\gamma_D}}{N^{\gamma_N}} e^{-P_{\mathrm{post}} / \gamma_{\mathrm{post}}}",
+        inputs=("params", "tokens", "precision_post"),
+        parameters=(
+            *by_whole_loss("loss at the reference point, not rounded"),
+            *_SERVED,
+        ),
+        loss=rounded_loss,
+        validity="Models trained at 16 bits and more, rounded without calibration; precision_post is 16 or more where "
+        "nothing was rounded. More data can raise the rounded loss.",
     ),
 )

@@ -249,6 +249,7 @@ def reference_loss(
     amplitude: Callable[[Any, Values, Values], Any],
     latex: str | None = None,
     prior: Range = LOSS,
+    sampled: str = "loss at the reference point",
 ) -> Parameter:
     """An amplitude, sampled as the loss at the reference point; goes with `floor_share`.
 
@@ -258,6 +259,8 @@ def reference_loss(
         ``(values, inputs) -> expected loss``, the law's.
     amplitude : callable
         ``(loss, values, reference) -> amplitude`` that makes it so, by the other parameters.
+    sampled : str
+        Which loss it is, in words.
     """
     return Parameter(
         name,
@@ -269,7 +272,7 @@ def reference_loss(
         BETWEEN_LOSSES,
         Centring(
             symbol=REFERENCE_LOSS,
-            meaning="loss at the reference point",
+            meaning=sampled,
             to_natural=amplitude,
             from_natural=lambda natural, values, reference: loss(values, reference),
         ),

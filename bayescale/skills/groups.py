@@ -117,7 +117,7 @@ class Gaps:
         }
 
 
-def group_model(law: str = "chinchilla", by: str = "group", also: tuple[str, ...] = ("task",)) -> Model:
+def group_model(law: str = "generalised", by: str = "group", also: tuple[str, ...] = ("task",)) -> Model:
     """A law with every parameter pooled over the groups, and over what else tells runs apart."""
     plain = Model.of_law(law)
     formula = " + ".join(["1", *(f"(1|{column})" for column in (*also, by))])

@@ -15,7 +15,7 @@ def groups(work: Path) -> None:
     runs = read_runs(WORLDS / "groups.parquet", where='grouping == "frequency"', inputs=("params", "tokens"))
     runs = runs[runs["task"] == "ordinary_prose"].reset_index(drop=True)
     runs, by = renamed(runs)
-    posterior = fitted(work, "groups", runs, group_model("chinchilla", by))
+    posterior = fitted(work, "groups", runs, group_model(by=by))
     found = gaps(posterior, by)
     draw_gaps(posterior, DOCS / "skills-groups.png", by)
     put(

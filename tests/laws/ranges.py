@@ -23,7 +23,7 @@ GROWING = (
 )
 """Inputs of which a tenfold is a forecast."""
 
-CAN_HURT = {"kumar-post": ("tokens",)}
+CAN_HURT = {"kumar-post": ("tokens",), "kumar-rounded": ("tokens",)}
 """Inputs of which a law says that more can be worse: models trained on more data lose more by quantising."""
 
 COMPLETED: dict[str, Mapping[str, float]] = {

@@ -35,6 +35,22 @@ def test_full_precision_is_hoffmanns_law() -> None:
     assert 3 < float(hoffmann) < 4
 
 
+def test_rounding_adds_to_hoffmanns_law() -> None:
+    law = bs.law("kumar-rounded")
+    values = {name: VALUES[name] for name in law.parameter_names}
+    at = {"params": 1e8, "tokens": 5e9, "precision_post": 4.0}
+    check_round_trip(law, values, at)
+    check_prior_predictive(law, at, 0.3, 12)
+    check_monotone(law, values, at, falling=("params",))
+    fewer, more = (law.loss(values, {**at, "precision_post": bits}) for bits in (3.0, 8.0))
+    assert float(fewer) > float(law.loss(values, at)) > float(more)
+    hoffmann = bs.law("chinchilla").loss(values, at)
+    assert float(law.loss(values, at)) == pytest.approx(float(hoffmann + degradation(values, at)))
+    # Kumar's loss at 16 bits and more is Hoffmann's; their exponents of what rounding adds are these.
+    exact = {**at, "precision_post": 1e3}
+    assert float(law.loss(values, exact)) == pytest.approx(float(hoffmann))
+
+
 def test_the_offset_makes_the_cache_collapse_at_three_to_four_bits() -> None:
     """With offsets the cache keeps .83 of the model at four bits, .51 at three; without them it looks harmless."""
     assert float(precision_factor(VALUES, "kv", 4.0)) == pytest.approx(0.828, abs=1e-3)

@@ -126,7 +126,7 @@ def _row(
         "loss_se": held_out.loss_se,
         "held_out_tokens": held_out.tokens,
         "compression": one.name,
-        "bits": one.bits,
+        "precision_post": one.bits,
         "group": one.group,
         "sparsity": one.sparsity,
         "loss_change": change,
