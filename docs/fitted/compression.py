@@ -51,8 +51,8 @@ def compression(work: Path) -> None:
                 f"models are held out. {gate('the law', posterior.health())} Of the held-out losses "
                 f"{percent(checked.inside(0.5).mean())} are inside the 50 % band, "
                 f"{percent(checked.inside(0.9).mean())} inside the 90 % band, which is too wide: rows of one model "
-                "that rounding hardly moves agree to a part in ten thousand and the others do not, one factor stretches "
-                "all of a model's noise, and so it has tails far heavier than its prior "
+                "that rounding hardly moves agree to a part in ten thousand and the others do not, one factor "
+                "stretches all of a model's noise, and so it has tails far heavier than its prior "
                 f"(nu {middle(posterior.draws('nu'))}).",
                 table(
                     ["", *tasks, "published"],
