@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +23,16 @@ from bayescale.runs.atomic import replace_files
 MASSES = (0.5, 0.8, 0.9)
 SENSITIVE = 0.05
 """Power-scaling sensitivity from which on a figure depends on the prior, or on the likelihood (Kallioinen 2024)."""
-UNLIKELY = (0.025, 0.975)
-"""Predictive probabilities outside of which a statistic of the runs is named."""
+UNLIKELY, TOO_GOOD = 0.025, 0.002
+"""Predictive probabilities below which a statistic is named: of runs that scatter more than replicated ones, and of
+those that scatter less. The posterior has seen the runs, and they fit it better than what it makes anew: in small
+tables by far."""
+
+
+def _unlikely(row: Mapping[str, Any]) -> bool:
+    """Whether a row of `Diagnosis.predictive` is what the model rarely makes."""
+    worse = row["p"] if str(row["check"]).startswith("inside") else 1 - row["p"]
+    return bool(worse < UNLIKELY or 1 - worse < TOO_GOOD)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +117,7 @@ class Diagnosis:
     @property
     def odd(self) -> pd.DataFrame:
         """The predictive checks whose figure the fitted model rarely makes."""
-        return self.predictive[~self.predictive["p"].between(*UNLIKELY)]
+        return self.predictive[[_unlikely(row) for row in self.predictive.to_dict("records")]]
 
     @cached_property
     def loo(self) -> LeaveOneOut:
@@ -189,7 +197,7 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [str(self.health), "", "posterior predictive checks"]
         for row in self.predictive.to_dict("records"):
-            odd = "" if UNLIKELY[0] <= row["p"] <= UNLIKELY[1] else "  <- not what this model makes"
+            odd = "  <- not what this model makes" if _unlikely(row) else ""
             lines.append(
                 f"  {row['check']:<13} {row['measured']:.4g}, predicted {row['predicted']:.4g} (p {row['p']:.3f}){odd}"
             )

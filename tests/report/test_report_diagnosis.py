@@ -41,6 +41,12 @@ def test_runs_that_the_model_would_not_make_are_seen(posterior):
     noisy = posterior.runs["loss"].to_numpy() * np.exp(0.1 * rng.normal(size=len(losses)))
     odd = diagnose(with_losses(posterior, noisy)).odd.set_index("check")
     assert odd.loc["inside 90\u00a0%", "measured"] < 0.7 and odd.loc["scatter", "p"] > 0.975
+    replicated = np.log(posterior.tree["posterior_predictive"]["loss"].to_numpy())
+    exact = np.exp(np.median(replicated, axis=(0, 1)))
+    odd = diagnose(with_losses(posterior, exact)).odd.set_index("check")
+    assert odd.loc["scatter", "measured"] == pytest.approx(0, abs=1e-12), (
+        "losses without any scatter are named too"
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter")
