@@ -46,8 +46,9 @@ def compression(work: Path) -> None:
                 f"The law {LAW} (Kumar et al. 2024: what rounding adds grows as tokens^gamma_D, falls as "
                 "params^gamma_N and by a factor e every gamma_post bits), fitted to "
                 f"{len(posterior.runs)} losses of {posterior.runs['run_id'].nunique()} models, as they are and "
-                f'rounded to 8, 6, 4 and 3 bits (`bayescale fit runs/compression/runs.parquet --model {LAW} --where "sparsity == 0 '
-                f'and group == 0"`); the {len(checked.measured)} losses of {runs[held]["run_id"].nunique()} dearer '
+                f"rounded to 8, 6, 4 and 3 bits (`bayescale fit runs/compression/runs.parquet --model {LAW} "
+                f'--where "sparsity == 0 and group == 0"`); the {len(checked.measured)} losses of '
+                f"{runs[held]['run_id'].nunique()} dearer "
                 f"models are held out. {gate('the law', posterior.health())} Of the held-out losses "
                 f"{percent(checked.inside(0.5).mean())} are inside the 50 % band, "
                 f"{percent(checked.inside(0.9).mean())} inside the 90 % band, which is too wide: rows of one model "
