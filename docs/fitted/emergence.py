@@ -19,6 +19,10 @@ from fitted.figures import draw_sizes
 from fitted.marked import put
 
 
+UNLIKELY = 0.05
+"""Probability under the forecast below which counts do not agree with it."""
+
+
 def emergence(work: Path) -> None:
     runs = read_runs(WORLDS / "runs.parquet", where='status == "finished"')
     cheaper, dearer, _ = parted(runs)
@@ -131,10 +135,15 @@ def cut(work: Path, runs: pd.DataFrame, counts: pd.DataFrame, budget: float) -> 
 
 
 def cuts_text(records: dict[float, tuple[int, SkillStudy, str]]) -> str:
-    rows = []
+    rows, said = [], []
     for budget, (runs, found, gates) in records.items():
         record = found.agreement
         assert record is not None
+        if record.p_value < UNLIKELY:
+            lean = "cautious" if record.found > record.expected else "confident"
+            said.append(
+                f"From {scientific(budget)} FLOPs on they do not agree: forecasts from runs so small are too {lean}."
+            )
         rows.append(
             [
                 scientific(budget),
@@ -159,7 +168,7 @@ def cuts_text(records: dict[float, tuple[int, SkillStudy, str]]) -> str:
         "Brier score",
         "inside the 50, 80, 90 % bands",
     ]
-    return table(head, rows)
+    return "\n\n".join([table(head, rows), *said])
 
 
 def between(said: pd.Interval) -> str:
