@@ -18,7 +18,6 @@ from fitted.common import COMMAND, DOCS, SEED, WORLDS, fitted, gate, interval, t
 from fitted.figures import draw_sizes
 from fitted.marked import put
 
-
 UNLIKELY = 0.05
 """Probability under the forecast below which counts do not agree with it."""
 
