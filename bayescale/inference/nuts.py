@@ -394,9 +394,10 @@ def _stretch(step: float, accepted: float, settings: Settings) -> float:
 
 
 def _stretched(states: list[Any], by: float) -> list[Any]:
+    steps = [by * state.adapt_state.step_size for state in states]
     return [
-        state._replace(adapt_state=one._replace(step_size=by * one.step_size))
-        for state, one in ((state, state.adapt_state) for state in states)
+        state._replace(adapt_state=state.adapt_state._replace(step_size=step))
+        for state, step in zip(states, steps, strict=True)
     ]
 
 
