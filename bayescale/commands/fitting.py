@@ -53,7 +53,7 @@ def fit(
     where: Where = None,
     seed: Seed = 0,
     chains: Chains = 4,
-    warmup: Warmup = 600,
+    warmup: Warmup = 500,
     draws: Kept = 1000,
     target_accept: Accept = 0.95,
     as_json: AsJson = False,

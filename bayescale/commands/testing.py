@@ -32,7 +32,7 @@ def compare(
     where: Where = None,
     seed: Seed = 0,
     chains: Chains = 4,
-    warmup: Warmup = 600,
+    warmup: Warmup = 500,
     draws: Kept = 1000,
     target_accept: Accept = 0.95,
     out: Annotated[
@@ -85,7 +85,7 @@ def backtest(
     where: Where = None,
     seed: Seed = 0,
     chains: Chains = 4,
-    warmup: Warmup = 600,
+    warmup: Warmup = 500,
     draws: Kept = 1000,
     target_accept: Accept = 0.95,
     out: Annotated[

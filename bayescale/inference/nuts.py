@@ -7,7 +7,7 @@ refit on data of the same shape compiles nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -88,7 +88,7 @@ class Settings:
     """
 
     chains: int = 4
-    warmup: int = 600
+    warmup: int = 500
     draws: int = 1000
     target_accept: float = TARGET
     max_tree_depth: int = 10
@@ -227,8 +227,6 @@ def sample(
         learning,
         settings,
         after(0),
-        # The coordinates are not white yet.
-        long=False,
     )
     # Better coordinates, from where the chains have been; they go on from where they are.
     known = first.z.reshape(-1, layout.size)
@@ -326,7 +324,6 @@ def _stage(
     draws: int,
     settings: Settings,
     progress: Progress | None,
-    long: bool = True,
 ) -> Draws:
     """Tune every chain's steps in the given coordinates, then draw, at first by longer ones where they may be."""
     begin, advance = _kernel(layout, tuning, settings.target_accept, settings.max_tree_depth)
@@ -340,6 +337,10 @@ def _stage(
         for done in range(0, tuning, CHUNK):
             state, chunk = jax.block_until_ready(advance(state, data, whitening))
             tell(index, done, 0)
+        return state, float(chunk["acceptance_rate"].mean())
+
+    def look(state: Any) -> tuple[Any, float]:
+        state, chunk = advance(state, data, whitening)
         return state, float(chunk["acceptance_rate"].mean())
 
     def draw(state: Any, index: int, trouble: Event | None) -> dict[str, np.ndarray] | None:
@@ -366,9 +367,15 @@ def _stage(
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(settings.chains) as pool:
         tuned, accepted = zip(*pool.map(tune, range(settings.chains)), strict=True)
         states = _alike(list(tuned))
-        stretch = _stretch(float(states[0].adapt_state.step_size), float(np.mean(accepted)), settings)
-        chains = together(_stretched(states, stretch), Event()) if long and stretch > 1 else []
-        chains = chains or together(states, None)
+        chains: list[dict[str, np.ndarray]] = []
+        step = float(states[0].adapt_state.step_size)
+        by = _stretch(step, float(np.mean(accepted)), settings)
+        if by > 1:
+            # What is accepted while steps are tuned is not what the tuned ones are accepted at: a look tells.
+            looked, accepted = zip(*pool.map(look, _stretched(states, by)), strict=True)
+            again = _stretch(by * step, float(np.mean(accepted)), settings)
+            chains = together(_stretched(looked, again), Event())
+        chains = chains or together(_stretched(states, _whole(step, settings) / step), None)
     stats = {name: np.stack([c[name] for c in chains]) for name in chains[0]}
     x = stats.pop("x")
     # A chunk at a time, so that one program serves any number of draws.
@@ -380,20 +387,26 @@ def _stage(
 
 
 def _stretch(step: float, accepted: float, settings: Settings) -> float:
-    """How much longer than tuned steps of the mean acceptance `LONG` are.
+    """How much longer steps of the mean acceptance `LONG` are, by what a step was accepted at.
 
     Of a Gaussian's trajectories the share that is rejected goes with the square of the step.
     """
     if settings.target_accept > TARGET or not 0 < accepted < 1:
         return 1.0
-    long = step * min(STRETCH, float(np.sqrt((1 - LONG) / (1 - accepted))))
-    # A tree has one step less than a power of two: a little longer, and one of half the size is enough.
+    return _whole(step * min(STRETCH, float(np.sqrt((1 - LONG) / (1 - accepted)))), settings) / step
+
+
+def _whole(step: float, settings: Settings) -> float:
+    """A little longer a step, where one of half the trees is near, unless smaller ones are asked for."""
+    if settings.target_accept > TARGET:
+        return step
+    # A tree has one step less than a power of two.
     whole = TURN / (2.0 ** np.arange(2, 9) - 1)
-    near = whole[(whole >= long) & (whole <= NUDGE * long)]
-    return float(near.min() if len(near) else long) / step
+    near = whole[(whole >= step) & (whole <= NUDGE * step)]
+    return float(near.min()) if len(near) else step
 
 
-def _stretched(states: list[Any], by: float) -> list[Any]:
+def _stretched(states: Sequence[Any], by: float) -> list[Any]:
     steps = [by * state.adapt_state.step_size for state in states]
     return [
         state._replace(adapt_state=state.adapt_state._replace(step_size=step))

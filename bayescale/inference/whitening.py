@@ -29,6 +29,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import ndtri
 
 from bayescale.inference.arrow import (
     Arrow,
@@ -58,8 +59,8 @@ from bayescale.models.noise import distance_by_run, row_scale
 Array = Any
 Whitening = dict[str, Any]
 """``information`` and ``pull`` of the likelihood at the mode, the ``noise`` there, and ``centre`` and ``scale`` of the
-noise parameters, and ``mix``, the root of what is left of scales and correlations: arrays, so that refits of the same
-shape compile nothing."""
+noise parameters, ``mix``, the root of what is left of scales and correlations, and ``middle``, ``width`` and ``skew``
+of spreads and noise: arrays, so that refits of the same shape compile nothing."""
 
 STEPS = 2
 """Newton steps to where the conditional mode of what follows is."""
@@ -72,6 +73,9 @@ PER_DRAW = 5.0
 
 LEAST = 1e-4
 """Variance of white coordinates, below which they count as stuck."""
+
+TAIL, FLAT = 0.05, 0.7
+"""Share of draws beyond the quantiles that skewness is read from, and the most of it that is taken out."""
 
 
 def leading(layout: Layout) -> np.ndarray:
@@ -109,13 +113,48 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
     ----------
     z : ndarray, shape (draws, size)
     """
-    x = np.stack([whiten_one(one, layout, data, whitening) for one in z])
+    x = np.stack([whiten_one(one, layout, data, whitening) for one in z]) @ np.asarray(whitening["mix"]).T
+    shape = _skewness(x[:, layout.linear :])
+    x = np.asarray(_straight(x, whitening | shape))
     weight = len(x) / PER_DRAW
     # Correlations of as many dimensions as draws are mostly noise; scales are not.
     share, found = weight / (weight + layout.size), np.cov(x.T)
     # A chain that has not moved has no scales: small ones let it begin to.
     covariance = share * found + (1 - share) * np.diag(np.maximum(np.diag(found), LEAST))
-    return whitening | {"mix": np.linalg.cholesky(covariance)}
+    return whitening | shape | {"mix": np.linalg.cholesky(covariance)}
+
+
+def _skewness(x: np.ndarray) -> dict[str, np.ndarray]:
+    """Of draws of spreads and noise, shape (draws, others): what makes them as long on one side as on the other.
+
+    A spread that groups tell well from above and hardly from below, and the tails of the noise, lean to one side
+    whatever scale they are on; steps that fit the short side are small for the long one.
+    """
+    low, middle, high = np.quantile(x, [TAIL, 0.5, 1 - TAIL], axis=0)
+    far = float(ndtri(1 - TAIL))
+    width = np.maximum((high - low) / (2 * far), LEAST)
+    lean = (high + low - 2 * middle) / (2 * far * width)
+    skew = np.clip(lean * far / (np.hypot(1, far) - 1), -FLAT, FLAT)
+    return {"middle": middle, "width": width, "skew": skew}
+
+
+def _leaning(x: Array, whitening: Whitening) -> tuple[Array, Array]:
+    """Spreads and noise with their skewness: where they are, and the log of the volume that a unit takes there."""
+    linear = x.shape[-1] - whitening["skew"].shape[0]
+    t = (x[linear:] - whitening["middle"]) / whitening["width"]
+    reach = jnp.sqrt(1 + t**2)
+    leant = whitening["middle"] + whitening["width"] * (t + whitening["skew"] * (reach - 1))
+    return jnp.concatenate([x[:linear], leant]), jnp.sum(jnp.log1p(whitening["skew"] * t / reach))
+
+
+def _straight(x: Array, whitening: Whitening) -> Array:
+    """The inverse of `_leaning`, of coordinates of shape (..., size)."""
+    skew = whitening["skew"]
+    linear = x.shape[-1] - skew.shape[0]
+    # s + k = t + k sqrt(1 + t^2), solved for t.
+    a = (x[..., linear:] - whitening["middle"]) / whitening["width"] + skew
+    t = (a - skew * jnp.sqrt(a**2 + 1 - skew**2)) / (1 - skew**2)
+    return jnp.concatenate([x[..., :linear], whitening["middle"] + whitening["width"] * t], axis=-1)
 
 
 @partial(jax.jit, static_argnums=1)
@@ -149,6 +188,9 @@ def whitening_at(centre: Array, layout: Layout, data: Data) -> Whitening:
         "scale": 1 / jnp.sqrt(1 + curvature),
         "centre": noise,
         "mix": jnp.eye(layout.size),
+        "middle": jnp.zeros(layout.size - linear),
+        "width": jnp.ones(layout.size - linear),
+        "skew": jnp.zeros(layout.size - linear),
         "theta": theta,
         "fitted": fitted,
         "slope": slope,
@@ -238,7 +280,7 @@ def log_likelihood_lost(noise: dict[str, Array], fitted: Array, rows: Array, dat
 def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[Array, Array]:
     """From white coordinates to z, with the log of the volume that a unit of x takes there."""
     linear, blocks = layout.linear, len(layout.groups)
-    x = whitening["mix"] @ x
+    x, log_volume = _leaning(whitening["mix"] @ x, whitening)
     w, spreads = x[:linear], x[linear : linear + blocks]
     noise = whitening["centre"] + whitening["scale"] * x[linear + blocks :]
     root, mean, ratio = _given(spreads, noise, layout, data, whitening)
@@ -246,7 +288,7 @@ def colour(x: Array, layout: Layout, data: Data, whitening: Whitening) -> tuple[
     theta = theta + _bend(theta, root, mean, ratio, layout, data, whitening)
     # The mix takes the same volume everywhere, and the bend of what follows depends on what leads alone.
     z = jnp.concatenate([theta[np.argsort(order(layout))], spreads, noise])
-    return z, -log_determinant(root)
+    return z, log_volume - log_determinant(root)
 
 
 def whiten(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
@@ -259,7 +301,7 @@ def whiten(z: Array, layout: Layout, data: Data, whitening: Whitening) -> Array:
     theta = theta - _bend(theta, root, mean, ratio, layout, data, whitening)
     white = (noise - whitening["centre"]) / whitening["scale"]
     x = jnp.concatenate([times_transposed(root, theta - mean), spreads, white])
-    return jax.scipy.linalg.solve_triangular(whitening["mix"], x, lower=True)
+    return jax.scipy.linalg.solve_triangular(whitening["mix"], _straight(x, whitening), lower=True)
 
 
 def _bend(

@@ -10,10 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import skew
 
 from bayescale.inference.nuts import Settings, _curved
 from bayescale.inference.start import find_start
-from bayescale.inference.whitening import colour, log_white_density, whiten, whitening_at
+from bayescale.inference.whitening import (
+    _skewness,
+    _straight,
+    colour,
+    log_white_density,
+    whiten,
+    whitening_at,
+)
 from bayescale.laws import Range
 from bayescale.models import Model, make_design
 from bayescale.models.arrays import data_of
@@ -28,8 +36,11 @@ def pieces(request: pytest.FixtureRequest, runs: pd.DataFrame):  # type: ignore[
     name = "generalised" if request.param == "misfit" else "chinchilla"
     design = make_design(Model.load(name), table)
     layout, data = layout_of(design), data_of(design)
-    mode = np.random.default_rng(0).normal(scale=0.2, size=layout.size)
-    return layout, data, whitening_at(mode, layout, data)
+    rng = np.random.default_rng(0)
+    mode = rng.normal(scale=0.2, size=layout.size)
+    others = layout.size - layout.linear
+    leaning = {"middle": rng.normal(size=others), "skew": rng.uniform(-0.7, 0.7, others)}
+    return layout, data, whitening_at(mode, layout, data) | leaning
 
 
 def test_there_and_back(pieces) -> None:  # type: ignore[no-untyped-def]
@@ -50,6 +61,18 @@ def test_the_volume_is_the_jacobian(pieces) -> None:  # type: ignore[no-untyped-
     assert float(volume) + constant == pytest.approx(exact, abs=1e-8)
     whole = float(log_white_density(x, layout, data, whitening))
     assert whole == pytest.approx(float(log_density(z, layout, data)) + float(volume), abs=1e-8)
+
+
+def test_what_leans_stands_straight() -> None:
+    rng = np.random.default_rng(3)
+    # Logs of gamma variates lean to the left, their squares far to the right.
+    draws = np.stack(
+        [rng.normal(size=4000), np.log(rng.gamma(2, size=4000)), rng.gamma(1.5, size=4000)], axis=1
+    )
+    white = np.asarray(_straight(draws, _skewness(draws)))
+    before, after = skew(draws), skew(white)
+    assert abs(after[0] - before[0]) < 0.1
+    assert abs(after[1]) < 0.4 * abs(before[1]) and abs(after[2]) < 0.4 * abs(before[2])
 
 
 def test_a_linear_model_is_standard_normal_whatever_the_spread() -> None:
