@@ -34,6 +34,7 @@ from bayescale.models.layout import layout_of, noise_names
 from bayescale.models.noise import draw_noise, row_scale
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files
+from bayescale.runs.cells import canonical
 
 MANY = 8
 """Groups above which a posterior is printed as their population, and not group by group."""
@@ -320,7 +321,8 @@ def fit_posterior(
     DesignWarning
         Before sampling: the runs cannot tell some parameters, which will repeat their priors.
     """
-    runs = runs.reset_index(drop=True)
+    # Whole numbers past 2^63, as FLOPs in a CSV file, reach a user's frame as Python's own, which no file takes.
+    runs = canonical(runs)
     design = make_design(model, runs)
     blind = identifiability(design).notes()
     if blind:

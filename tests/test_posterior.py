@@ -112,3 +112,13 @@ def test_prints_what_a_person_wants_to_read(posterior: bs.Posterior) -> None:
 def test_an_unknown_quantity_lists_what_there_is(posterior: bs.Posterior) -> None:
     with pytest.raises(KeyError, match="alpha_mean"):
         posterior.draws("gamma")
+
+
+def test_flops_past_what_int64_holds(runs: pd.DataFrame, tmp_path: Path) -> None:
+    # As pandas reads them from a CSV file that writes them out.
+    table = runs.assign(flops=[10**20 + i for i in range(len(runs))])
+    assert table["flops"].dtype == object
+    settings = bs.Settings(chains=1, warmup=200, draws=50, again=False, folds=False)
+    posterior = bs.fit(table, "kaplan", settings=settings)
+    posterior.save(tmp_path / "fit.nc")
+    assert bs.load(tmp_path / "fit.nc").runs["flops"].dtype == float

@@ -30,6 +30,10 @@ from bayescale.models.misfit import MisfitAxis
 from bayescale.models.spec import NOISE
 from bayescale.posterior import PosteriorData
 
+MOST = 1e300
+"""Of a parameter: an exponent of hundreds, as a group drawn from a wide population may have, takes its amplitude past
+what a float holds, and what is infinite times nothing is no number."""
+
 
 class PointsError(UserError):
     """Points that cannot be predicted at; the message names row and column."""
@@ -176,7 +180,8 @@ class Predictor:
         solved = [unlink(law, groups[key].at(x), design.reference) for key, x in distinct]
         which = [distinct[one] for one in at]
         values = {
-            p: np.stack([np.asarray(s[p]) for s in solved], axis=1)[:, which] for p in law.parameter_names
+            p: np.clip(np.stack([np.asarray(s[p]) for s in solved], axis=1)[:, which], -MOST, MOST)
+            for p in law.parameter_names
         }
         return CellDraws(law, values, [groups[key].said for key in keys])
 

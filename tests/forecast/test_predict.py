@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.forecast import PointsError, expected_loss
+from bayescale.forecast import PointsError, expected, expected_loss
 from bayescale.forecast.expected import Predictor
 from bayescale.inference.drift import COMMON
+from bayescale.models.density import unlink
 
 
 def point(**labels: str | None) -> pd.DataFrame:
@@ -33,6 +36,21 @@ def test_a_new_runs_band_is_wider_by_the_noise(posterior: bs.Posterior, runs: pd
     noise = np.sqrt(run["loss_sd"] ** 2 - mean["loss_sd"] ** 2) / mean["loss_mean"]
     # sigma = 0.004 and five degrees of freedom: a standard deviation of 0.005.
     assert noise.median() == pytest.approx(0.005, abs=0.002)
+
+
+def test_a_group_from_a_wide_population_has_a_forecast(
+    posterior: bs.Posterior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wide(*arguments: Any) -> dict[str, np.ndarray]:
+        found = {name: np.array(value) for name, value in unlink(*arguments).items()}
+        # An exponent of thousands, and an amplitude past what a float holds.
+        found["beta"][0], found["B"][0] = 3e3, np.inf
+        return found
+
+    monkeypatch.setattr(expected, "unlink", wide)
+    assert np.isfinite(
+        posterior.predict(point(architecture="lstm", task="prose")).filter(like="q").to_numpy()
+    ).all()
 
 
 def test_groups_known_mixed_and_new(posterior: bs.Posterior) -> None:
