@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -17,11 +19,13 @@ def beyond(posterior: PosteriorData, points: pd.DataFrame) -> dict[str, np.ndarr
     }
 
 
-def axis_values(posterior: PosteriorData, points: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Where points lie along the design's axes (`Design.axes`), shape (points,): those axes that the points have."""
+def axis_values(
+    posterior: PosteriorData, points: pd.DataFrame, axes: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Where points lie along axes, shape (points,): `Design.axes` where none are named, and those that points have."""
     design = posterior.design
     found = {}
-    for axis in design.axes:
+    for axis in design.axes if axes is None else axes:
         if axis == "flops":
             found[axis] = np.log(posterior.flops_of(points) / design.typical_flops)
         elif axis in points:

@@ -112,11 +112,11 @@ class Predictor:
         """Draws of how far the law is off at points inside the runs, of log loss, shape (draws, points)."""
         posterior, design = self._posterior, self._posterior.design
         out = np.zeros((len(posterior.z), len(points)))
-        places = axis_values(posterior, points)
+        places = axis_values(posterior, points, design.misfit_axes)
         for axis, known in zip(design.misfit, split(posterior.z, self._layout).misfit, strict=True):
             if axis.axis not in places:
                 continue
-            distance = design.axes[axis.axis].max() - places[axis.axis]
+            distance = design.misfit_axes[axis.axis].max() - places[axis.axis]
             for labels, at in _alike(points, list(design.cells.columns)):
                 inside = at[distance[at] > 0]
                 if len(inside):

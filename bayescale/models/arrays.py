@@ -67,7 +67,9 @@ def misfit_rows(design: Design, kept: np.ndarray) -> list[Data]:
     """
     return [
         {
-            "basis": jnp.asarray(m.basis(design.axes[m.axis][kept].max() - design.axes[m.axis])),
+            "basis": jnp.asarray(
+                m.basis(design.misfit_axes[m.axis][kept].max() - design.misfit_axes[m.axis])
+            ),
             "own": jnp.asarray(design.cell if m.cells > 1 else np.zeros_like(design.cell)),
         }
         for m in design.misfit

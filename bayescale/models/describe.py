@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
+from bayescale.models.misfit import KNOTS
 from bayescale.models.spec import LINKS, NOISE, Model
 
 
@@ -85,7 +86,7 @@ def described(model: Model) -> str:
             getattr(model.misfit, axis).interval("positive", 0.9),
             f"deviation of log loss from the law a decade of {axis} below the top of the runs",
         )
-        for axis in ("flops", "params")
+        for axis in KNOTS
         if model.misfit is not None
     ]
     rows += [

@@ -121,9 +121,21 @@ class Design:
             return ()
         return tuple(
             MisfitAxis(name, float(np.ptp(x)), len(self.cells) if name in OWN else 1)
-            for name, x in self.axes.items()
+            for name, x in self.misfit_axes.items()
             if name in KNOTS
         )
+
+    @cached_property
+    def misfit_axes(self) -> dict[str, Array]:
+        """Logs of what the law may be off along inside the runs, of shape (rows,).
+
+        Tokens too, where compute and size vary: how far a run is from the dearest they say between them, but what is
+        wrong early on in every curve is a matter of tokens.
+        """
+        tokens = self.inputs.get("tokens")
+        if len(self.axes) < 2 or tokens is None or not (tokens > 0).all():
+            return self.axes
+        return self.axes | ({"tokens": np.log(tokens)} if np.ptp(np.log(tokens)) > 1e-9 else {})
 
     @cached_property
     def groups(self) -> pd.DataFrame:

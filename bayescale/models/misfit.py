@@ -2,15 +2,16 @@
 
 Every law is a little wrong, and small runs are where it is most: too small for the schedule, the batch or the
 asymptote. Fitted as if it were exact, it bends to them, and forecasts of larger runs inherit the bend, with bands that
-are far too sure. So the log of the expected loss is the law's plus, for each axis (compute, size), an integrated random
-walk that starts at the top of the runs and goes down,
+are far too sure. So the log of the expected loss is the law's plus, for each axis (compute, size, data), an integrated
+random walk that starts at the top of the runs and goes down,
 
     misfit(d) ~ Gaussian process,   cov(d, d') = s^2 min^2 (3 max - min) / (2 ln(10)^3),
 
 min and max those of d and d', the distances below the largest fitted value in e-folds, and s the standard deviation one
 decade below. Value and slope are zero at the top: there the law itself is what the runs say, and cheap runs say less
 about it the further they are. s is learned. Each cell has its own deviation in compute, since recipes go wrong in
-their own ways, and all share one in size, which is the law's.
+their own ways, and all share one in size and one in data, which are the law's: what all curves have early on, a new
+model's will have too.
 
 The process is taken at a few knots and interpolated as Gaussian processes are, which gives a short linear basis.
 """
@@ -23,7 +24,7 @@ import numpy as np
 
 Array = np.ndarray
 
-KNOTS = {"flops": 4, "params": 3}
+KNOTS = {"flops": 4, "params": 3, "tokens": 4}
 """An integrated random walk is so smooth that more add nothing that runs could show."""
 
 OWN = frozenset({"flops"})
@@ -37,7 +38,7 @@ class MisfitAxis:
     Attributes
     ----------
     axis : str
-        ``flops`` or ``params``.
+        ``flops``, ``params`` or ``tokens``.
     reach : float
         Distance from the top of the runs to their bottom, in e-folds.
     cells : int

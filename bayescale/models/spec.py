@@ -101,16 +101,20 @@ class Misfit(BaseModel):
         A decade of compute below the dearest run; each cell has a deviation of its own, as recipes have.
     params : Range
         A decade of size below the largest model; one deviation for all cells, as laws have.
+    tokens : Range
+        A decade of data below the most that a run has; one deviation for all cells.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     flops: Prior = Range(0.0003, 0.02)
     params: Prior = Range(0.002, 0.006)
+    tokens: Prior = Range(0.002, 0.005)
 
     @model_validator(mode="after")
     def _positive(self) -> Misfit:
         self.flops.normal("positive")
         self.params.normal("positive")
+        self.tokens.normal("positive")
         return self
 
 

@@ -14,6 +14,7 @@ from bayescale.decide import Action, Costs, Utility
 from bayescale.decide.outcomes import cost_of, outcomes
 from bayescale.decide.stakes import stakes
 from bayescale.forecast import loss_draws
+from bayescale.inference.drift import drift_draws
 from bayescale.inference.quantities import prior_draws
 from bayescale.models import make_design
 from bayescale.models.arrays import data_of
@@ -67,11 +68,12 @@ def world(number: int) -> tuple[pd.DataFrame, np.ndarray]:
         scale = row_scale(noise, decades, np.zeros(len(points)))
         return np.asarray(MODEL.definition.loss(values, inputs)) * np.exp(shift + scale * t)
 
+    # Of the prior too, and with it whether the law holds beyond the runs.
+    efold = drift_draws(design, (), 1, rng)
     drift = np.zeros(len(dear))
     for axis, inside in design.axes.items():
-        mean, sd = getattr(MODEL.drift, axis).normal("positive")
         at = np.log(dear["flops"] / design.typical_flops) if axis == "flops" else np.log(dear[axis])
-        drift += np.exp(rng.normal(mean, sd)) * rng.normal() * np.maximum(0.0, at.to_numpy() - inside.max())
+        drift += efold[axis][0] * rng.normal() * np.maximum(0.0, at.to_numpy() - inside.max())
     runs["loss"] = measured(runs, np.zeros(len(runs)))
     return runs, measured(dear, drift)
 

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bayescale.forecast.expected import Predictor
 from bayescale.models import Design, Model, make_design
 from bayescale.models.arrays import data_of
 from bayescale.models.density import expected_loss, log_density, misfit_of
 from bayescale.models.layout import layout_of, split
 from bayescale.models.misfit import MisfitAxis
+from bayescale.posterior import prior_posterior
 
 
 def every_row(design: Design, kept: np.ndarray) -> np.ndarray:
@@ -36,12 +38,13 @@ def test_it_is_an_integrated_random_walk_from_the_top() -> None:
     assert (one @ one.T).item() == pytest.approx(1.0, rel=0.02)
 
 
-def test_cells_have_their_own_in_compute_and_share_one_in_size(runs: pd.DataFrame) -> None:
+def test_cells_have_their_own_in_compute_and_share_one_in_size_and_in_data(runs: pd.DataFrame) -> None:
     design = make_design(Model.load("generalised"), runs)
-    flops, params = design.misfit
+    flops, params, tokens = design.misfit
     assert (flops.axis, flops.cells, params.axis, params.cells) == ("flops", len(design.cells), "params", 1)
+    assert (tokens.axis, tokens.cells) == ("tokens", 1)
     rows = every_row(design, np.ones(len(runs), dtype=bool))
-    assert rows.shape == (len(runs), flops.free + params.free)
+    assert rows.shape == (len(runs), flops.free + params.free + tokens.free)
     own = rows[:, : flops.free].reshape(len(runs), flops.cells, flops.knots)
     other = np.arange(flops.cells) != design.cell[:, None]
     assert not own[other].any() and own[~other].any()
@@ -60,10 +63,12 @@ def test_it_moves_the_loss_and_has_its_prior(runs: pd.DataFrame) -> None:
 
     without = make_design(Model.load("generalised").model_copy(update={"misfit": None}), runs)
     # Where the coordinates are zero, the two models differ by the misfit's prior alone.
-    shorter = np.concatenate([exact[: at.start], np.delete(exact[at.stop :], [10, 11])])
+    shorter = np.concatenate([exact[: at.start], np.delete(exact[at.stop :], [10, 11, 12])])
     assert len(shorter) == layout_of(without).size
-    spreads = split(exact, layout).spreads[-2:]
-    normals = [getattr(design.model.misfit, axis).normal("positive") for axis in ("flops", "params")]
+    spreads = split(exact, layout).spreads[-3:]
+    normals = [
+        getattr(design.model.misfit, axis).normal("positive") for axis in ("flops", "params", "tokens")
+    ]
     prior = sum(
         stats.norm.logpdf(s) - stats.norm.logpdf(0) - free * (m + sd * s)
         for s, (m, sd), free in zip(spreads, normals, layout.misfit, strict=True)
@@ -84,3 +89,15 @@ def test_a_fold_puts_the_top_where_its_own_runs_end(runs: pd.DataFrame) -> None:
     beyond = flops >= flops[kept].max()
     assert not rows[beyond].any()
     assert rows[flops < flops[kept].max() - 0.5].any(axis=1).all()
+
+
+def test_a_new_cell_inherits_what_all_curves_have_early_on(runs: pd.DataFrame) -> None:
+    posterior = prior_posterior(runs, Model.load("generalised"), draws=50)
+    early = runs["tokens"].min()
+    # As dear and as large as any, so that it is off for its few tokens alone.
+    new = pd.DataFrame(
+        {"params": runs["params"].max(), "flops": runs["flops"].max(), "tokens": [early]}
+    ).assign(architecture="lstm", task="prose")
+    axis, known = posterior.design.misfit[-1], split(posterior.z, layout_of(posterior.design)).misfit[-1]
+    below = axis.basis(np.log([runs["tokens"].max() / early]))
+    assert Predictor(posterior).misfit(new) == pytest.approx(np.asarray(known) @ below.T)
