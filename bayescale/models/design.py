@@ -129,13 +129,19 @@ class Design:
     def misfit_axes(self) -> dict[str, Array]:
         """Logs of what the law may be off along inside the runs, of shape (rows,).
 
-        Tokens too, where compute and size vary: how far a run is from the dearest they say between them, but what is
-        wrong early on in every curve is a matter of tokens.
+        Tokens too where runs give their losses on the way: a law is of runs that were trained to their end, and what
+        it misses early on all curves have at the same tokens.
         """
+        return self.axes | ({"tokens": np.log(self.inputs["tokens"])} if self.curves else {})
+
+    @cached_property
+    def curves(self) -> bool:
+        """Whether some run gives rows at several numbers of tokens."""
         tokens = self.inputs.get("tokens")
-        if len(self.axes) < 2 or tokens is None or not (tokens > 0).all():
-            return self.axes
-        return self.axes | ({"tokens": np.log(tokens)} if np.ptp(np.log(tokens)) > 1e-9 else {})
+        if tokens is None or not self.several or len(self.axes) < 2 or not (tokens > 0).all():
+            return False
+        ends = pd.Series(tokens).groupby(self.run).agg(["min", "max"])
+        return bool((ends["max"] > ends["min"] * (1 + 1e-9)).any())
 
     @cached_property
     def groups(self) -> pd.DataFrame:

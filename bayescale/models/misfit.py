@@ -10,8 +10,9 @@ random walk that starts at the top of the runs and goes down,
 min and max those of d and d', the distances below the largest fitted value in e-folds, and s the standard deviation one
 decade below. Value and slope are zero at the top: there the law itself is what the runs say, and cheap runs say less
 about it the further they are. s is learned. Each cell has its own deviation in compute, since recipes go wrong in
-their own ways, and all share one in size and one in data, which are the law's: what all curves have early on, a new
-model's will have too.
+their own ways, and all share one in size, which is the law's. Where runs give their losses on the way they share one
+in data too: a law is of runs that were trained to their end, and what all curves have early on, a new model's will
+have.
 
 The process is taken at a few knots and interpolated as Gaussian processes are, which gives a short linear basis.
 """

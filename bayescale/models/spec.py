@@ -102,7 +102,8 @@ class Misfit(BaseModel):
     params : Range
         A decade of size below the largest model; one deviation for all cells, as laws have.
     tokens : Range
-        A decade of data below the most that a run has; one deviation for all cells.
+        A decade of data below the most that a run has, where runs give their losses on the way; one deviation for all
+        cells, as what is early in a curve is early in all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -38,13 +38,12 @@ def test_it_is_an_integrated_random_walk_from_the_top() -> None:
     assert (one @ one.T).item() == pytest.approx(1.0, rel=0.02)
 
 
-def test_cells_have_their_own_in_compute_and_share_one_in_size_and_in_data(runs: pd.DataFrame) -> None:
+def test_cells_have_their_own_in_compute_and_share_one_in_size(runs: pd.DataFrame) -> None:
     design = make_design(Model.load("generalised"), runs)
-    flops, params, tokens = design.misfit
+    flops, params = design.misfit
     assert (flops.axis, flops.cells, params.axis, params.cells) == ("flops", len(design.cells), "params", 1)
-    assert (tokens.axis, tokens.cells) == ("tokens", 1)
     rows = every_row(design, np.ones(len(runs), dtype=bool))
-    assert rows.shape == (len(runs), flops.free + params.free + tokens.free)
+    assert rows.shape == (len(runs), flops.free + params.free)
     own = rows[:, : flops.free].reshape(len(runs), flops.cells, flops.knots)
     other = np.arange(flops.cells) != design.cell[:, None]
     assert not own[other].any() and own[~other].any()
@@ -63,12 +62,10 @@ def test_it_moves_the_loss_and_has_its_prior(runs: pd.DataFrame) -> None:
 
     without = make_design(Model.load("generalised").model_copy(update={"misfit": None}), runs)
     # Where the coordinates are zero, the two models differ by the misfit's prior alone.
-    shorter = np.concatenate([exact[: at.start], np.delete(exact[at.stop :], [10, 11, 12])])
+    shorter = np.concatenate([exact[: at.start], np.delete(exact[at.stop :], [10, 11])])
     assert len(shorter) == layout_of(without).size
-    spreads = split(exact, layout).spreads[-3:]
-    normals = [
-        getattr(design.model.misfit, axis).normal("positive") for axis in ("flops", "params", "tokens")
-    ]
+    spreads = split(exact, layout).spreads[-2:]
+    normals = [getattr(design.model.misfit, axis).normal("positive") for axis in ("flops", "params")]
     prior = sum(
         stats.norm.logpdf(s) - stats.norm.logpdf(0) - free * (m + sd * s)
         for s, (m, sd), free in zip(spreads, normals, layout.misfit, strict=True)
@@ -92,7 +89,12 @@ def test_a_fold_puts_the_top_where_its_own_runs_end(runs: pd.DataFrame) -> None:
 
 
 def test_a_new_cell_inherits_what_all_curves_have_early_on(runs: pd.DataFrame) -> None:
-    posterior = prior_posterior(runs, Model.load("generalised"), draws=50)
+    # Runs of several rows, at the same tokens and then at several.
+    at_once = runs.assign(run_id=runs.groupby(["params", "tokens"]).ngroup())
+    assert [m.axis for m in make_design(Model.load("generalised"), at_once).misfit] == ["flops", "params"]
+    curves = runs.assign(run_id=runs.groupby(["architecture", "task", "params"]).ngroup())
+    posterior = prior_posterior(curves, Model.load("generalised"), draws=50)
+    assert [(m.axis, m.cells) for m in posterior.design.misfit[1:]] == [("params", 1), ("tokens", 1)]
     early = runs["tokens"].min()
     # As dear and as large as any, so that it is off for its few tokens alone.
     new = pd.DataFrame(
