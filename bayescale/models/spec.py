@@ -109,7 +109,7 @@ class Misfit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     flops: Prior = Range(0.0003, 0.02)
     params: Prior = Range(0.002, 0.006)
-    tokens: Prior = Range(0.002, 0.005)
+    tokens: Prior = Range(0.001, 0.02)
 
     @model_validator(mode="after")
     def _positive(self) -> Misfit:
