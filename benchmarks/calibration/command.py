@@ -1,4 +1,4 @@
-"""The command: every simulation kept in .bayescale/calibration, the page in docs/calibration.md."""
+"""The command: every simulation kept in benchmarks/calibration/simulations, the page in docs/calibration.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulations, a line each in .bayescale/calibration: the command goes on where it stopped."""
+"""Simulations, a line each in a file a world, kept beside the code: hours of them, that any machine goes on with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.calibration.worlds import World
 from benchmarks.extrapolation.results import code
 from benchmarks.published.tables import ROOT
 
-FOLDER = ROOT / ".bayescale" / "calibration"
+FOLDER = ROOT / "benchmarks" / "calibration" / "simulations"
 SEED = 0
 
 

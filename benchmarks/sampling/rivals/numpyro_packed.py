@@ -42,7 +42,9 @@ def observe(theta: Any, noise: dict[str, Any], t: Target) -> None:
         each = jax_law.log_student_t_of_runs(t.log_loss - mean, scale, noise["nu"], noise["sigma_run"], t)
         numpyro.factor("runs", jnp.sum(each))
     else:
-        numpyro.sample("log_loss", dist.StudentT(noise["nu"], mean, scale, validate_args=False), obs=t.log_loss)
+        numpyro.sample(
+            "log_loss", dist.StudentT(noise["nu"], mean, scale, validate_args=False), obs=t.log_loss
+        )
 
 
 def log_densities(target: Target, x: np.ndarray) -> np.ndarray:
