@@ -84,7 +84,8 @@ def described(model: Model) -> str:
         (
             f"misfit_{axis}",
             getattr(model.misfit, axis).interval("positive", 0.9),
-            f"deviation of log loss from the law a decade of {axis} below the top of the runs",
+            f"deviation of log loss from the law a decade of {axis} below the top of the runs"
+            + ", where they give losses on the way" * (axis == "tokens"),
         )
         for axis in KNOTS
         if model.misfit is not None

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.theory.equivalent import risk
-from bayescale.theory.errors import TheoryError
+from bayescale.theory.errors import EdgeError, TheoryError
 from bayescale.theory.phases import Exponents, exponents
 from bayescale.theory.problem import SHARE, check_complexity, dimension, power_sum
 
@@ -85,13 +85,13 @@ def frontier(
 
     Raises
     ------
-    TheoryError
+    EdgeError
         An optimum lies at the edge of the sizes that were looked at.
     """
     flops = np.atleast_1d(np.asarray(flops, float))
     log_d, value, edge = _optima(alpha, beta, flops, ratio, share, batch, largest)
     if edge.any():
-        raise TheoryError(
+        raise EdgeError(
             f"the best size for {flops[edge][0]:.3g} FLOPs is at the edge of those that were looked at "
             f"({SMALLEST:g} to {largest:g} features, {LEAST_STEPS} steps or more)"
         )

@@ -11,3 +11,7 @@ class TheoryError(UserError):
 
 class DivergesError(TheoryError):
     """A step size at which one-pass SGD diverges; the message says up to which it does not."""
+
+
+class EdgeError(TheoryError):
+    """No best size at a budget: the loss falls, or rises, to the edge of the sizes that were looked at."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from bayescale.laws.plrf import RATIO
 from bayescale.theory.compute_optimal import frontier
+from bayescale.theory.errors import EdgeError
 from bayescale.theory.phases import NONE, PHASES, phase
 
 
@@ -39,10 +40,14 @@ def window_exponents(
     Returns
     -------
     xi, eta : ndarray, shape (draws,)
+        NaN where a draw has no best size at a budget: its loss falls, or rises, with all sizes that steps leave room for.
     """
     found = []
     for a, b, g in zip(np.ravel(alpha), np.ravel(beta), np.ravel(stride), strict=True):
-        ends = np.log(frontier(a, b, [low, high], RATIO, g * 2 / 3)[["d", "loss"]].to_numpy())
+        try:
+            ends = np.log(frontier(a, b, [low, high], RATIO, g * 2 / 3)[["d", "loss"]].to_numpy())
+        except EdgeError:
+            ends = np.full((2, 2), np.nan)
         found.append((ends[1] - ends[0]) / np.log(high / low))
     xi, slope = np.array(found).T
     return xi, -slope

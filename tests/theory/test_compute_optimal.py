@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bayescale.theory import TheoryError, budgets_for, frontier, window
+from bayescale.theory import TheoryError, budgets_for, frontier, window, window_exponents
 from bayescale.theory.compute_optimal import at_budget, envelope
 
 
@@ -67,3 +67,8 @@ def test_what_cannot_be_found_is_refused() -> None:
         frontier(0.7, 1.2, [10.0])
     with pytest.raises(TheoryError, match="no budgets"):
         budgets_for(0.7, 1.2, (2, 1e9))
+
+
+def test_draws_without_a_best_size_have_no_exponents() -> None:
+    xi, eta = window_exponents([0.7, 0.2], [1.2, 0.8], [1.0, 1e-3], 5e3, 1.35e5)
+    assert np.isfinite([xi[0], eta[0]]).all() and np.isnan([xi[1], eta[1]]).all()
