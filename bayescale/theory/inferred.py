@@ -40,7 +40,7 @@ def window_exponents(
     Returns
     -------
     xi, eta : ndarray, shape (draws,)
-        NaN where a draw has no best size at a budget: its loss falls, or rises, with all sizes that steps leave room for.
+        NaN where a draw has no best size at a budget: its loss falls, or rises, up to the edge of all sizes.
     """
     found = []
     for a, b, g in zip(np.ravel(alpha), np.ravel(beta), np.ravel(stride), strict=True):
