@@ -17,13 +17,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--replicates", type=int, default=20, help="tables a phase")
     parser.add_argument("--phases", default=",".join(POINTS), help="separated by commas")
     parser.add_argument("--laws", default=",".join(LAWS), help="separated by commas; names of models too")
+    parser.add_argument("--page", action="store_true", help="only write the page, of what there is")
     parser.add_argument("--dry", action="store_true", help="print the page and do not write it")
     chosen = parser.parse_args(arguments)
     every: list[Found] = []
     # Replicate by replicate, so that a study that is stopped early is even over the phases.
     for number in range(chosen.replicates):
         for phase in chosen.phases.split(","):
-            for one in replicate(phase, number, chosen.laws.split(",")):
+            for one in replicate(phase, number, chosen.laws.split(","), fit=not chosen.page):
                 every.append(one)
                 print(
                     f"  {phase} {number} {one.law}: {one.verdict} ({one.cpu_s:.0f} s of CPU)",

@@ -132,29 +132,26 @@ def table_of(phase: str, replicate: int) -> tuple[pd.DataFrame, float]:
     return table, scale
 
 
-def replicate(phase: str, number: int, laws: Sequence[str] = tuple(LAWS)) -> list[Found]:
-    """Every law on one table; read back where that has been done before."""
+def replicate(phase: str, number: int, laws: Sequence[str] = tuple(LAWS), fit: bool = True) -> list[Found]:
+    """Every law on one table: read back where that has been done before, else fitted, or left out."""
     out, made = [], None
     for short in laws:
         law = LAWS.get(short, short)
-        said = (
-            phase,
-            str(number),
-            law,
-            str(POINTS[phase]),
-            str((SIZES, BUDGETS, AVERAGE, WITHIN)),
-            str(TRIES),
-        )
-        key = hashlib.sha256("\n".join((*said, bs.__version__)).encode()).hexdigest()[:12]
-        path = CACHE / f"{phase}-{number:03d}-{short.replace(' ', '-').replace('/', '-')}-{key}.json"
+        path = _path(phase, number, short, law)
         if path.is_file():
             out.append(Found(**json.loads(path.read_text())))
-            continue
-        made = made or table_of(phase, number)
-        found = _fit(phase, number, short, law, *made)
-        kept.write(path, found)
-        out.append(found)
+        elif fit:
+            made = made or table_of(phase, number)
+            out.append(_fit(phase, number, short, law, *made))
+            kept.write(path, out[-1])
     return out
+
+
+def _path(phase: str, number: int, short: str, law: str) -> Path:
+    study = str((SIZES, BUDGETS, AVERAGE, WITHIN))
+    said = (phase, str(number), law, str(POINTS[phase]), study, str(TRIES), bs.__version__)
+    key = hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+    return CACHE / f"{phase}-{number:03d}-{short.replace(' ', '-').replace('/', '-')}-{key}.json"
 
 
 def _fit(phase: str, number: int, short: str, law: str, table: pd.DataFrame, scale: float) -> Found:
