@@ -49,8 +49,8 @@ def decayed_and_not(table: Inspection) -> list[Problem]:
         return []
     what = f"decayed ({_listed(decayed)}) and not decayed ({_listed(hot)}) runs, which reach different losses"
     remedy = (
-        f"The default model lets their level differ, and forecasts are for the schedule that a point names; other models "
-        f"need (1|schedule) in a formula, or one kind of run: {keeping('schedule', decayed)}."
+        "The default model lets their level differ, and forecasts are for the schedule that a point names; other "
+        f"models need (1|schedule) in a formula, or one kind of run: {keeping('schedule', decayed)}."
     )
     return table.once("warning", what, remedy, "schedule")
 
