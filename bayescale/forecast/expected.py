@@ -30,9 +30,13 @@ from bayescale.models.misfit import MisfitAxis
 from bayescale.models.spec import NOISE
 from bayescale.posterior import PosteriorData
 
+APART = float(np.log(30))
+"""How far a new group may lie from the population on the link scale: a factor of thirty. Of two groups the spread is
+hardly known from above, and draws that are hundreds of times the typical exponent are of no use to anybody."""
+
 MOST = 1e300
-"""Of a parameter: an exponent of hundreds, as a group drawn from a wide population may have, takes its amplitude past
-what a float holds, and what is infinite times nothing is no number."""
+"""Of a parameter: an exponent of hundreds takes its amplitude past what a float holds, and what is infinite times
+nothing is no number."""
 
 
 class PointsError(UserError):
@@ -286,7 +290,7 @@ class Predictor:
             if effects.name in members:
                 each = [self._rng("new", name, who).normal(size=len(tau)) for name in members]
                 own = np.einsum("dj,jd->d", root[:, members.index(effects.name)], np.stack(each))
-        return np.asarray(tau * own)
+        return np.clip(tau * own, -APART, APART)
 
     @cached_property
     def _roots(self) -> list[np.ndarray]:

@@ -53,6 +53,14 @@ def test_a_group_from_a_wide_population_has_a_forecast(
     ).all()
 
 
+def test_a_new_group_is_not_a_thousand_times_the_others(posterior: bs.Posterior) -> None:
+    new = point(architecture="lstm", task="prose")
+    apart = np.log(Predictor(posterior).parameters(new).values["beta"][:, 0] / posterior.draws("beta_mean"))
+    # New in two ways, by a factor of thirty at most in each; hardly a draw is.
+    assert np.abs(apart).max() <= 2 * np.log(30) + 1e-9
+    assert np.median(np.abs(apart)) < 0.5
+
+
 def test_groups_known_mixed_and_new(posterior: bs.Posterior) -> None:
     known = posterior.predict(point(architecture="gpt", task="code"), of="mean")
     mixed = posterior.predict(point(architecture="gpt", task=None), of="mean")
