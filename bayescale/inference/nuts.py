@@ -332,16 +332,16 @@ def _stage(
         if progress is not None:
             progress(index, done + CHUNK, tuning + draws, divergences)
 
-    def tune(index: int) -> tuple[Any, float]:
-        state = begin(starts[index], keys[index], data, whitening)
-        for done in range(0, tuning, CHUNK):
-            state, chunk = jax.block_until_ready(advance(state, data, whitening))
-            tell(index, done, 0)
-        return state, float(chunk["acceptance_rate"].mean())
-
     def look(state: Any) -> tuple[Any, float]:
         state, chunk = advance(state, data, whitening)
         return state, float(chunk["acceptance_rate"].mean())
+
+    def tune(index: int) -> tuple[Any, float]:
+        state = begin(starts[index], keys[index], data, whitening)
+        for done in range(0, tuning, CHUNK):
+            state, accepted = look(state)
+            tell(index, done, 0)
+        return state, accepted
 
     def draw(state: Any, index: int, trouble: Event | None) -> dict[str, np.ndarray] | None:
         kept: list[dict[str, np.ndarray]] = []

@@ -111,9 +111,11 @@ def mixed(whitening: Whitening, z: np.ndarray, layout: Layout, data: Data) -> Wh
 
     Parameters
     ----------
+    whitening : dict
+        As `whitening_at` gives it, without a mix yet.
     z : ndarray, shape (draws, size)
     """
-    x = np.stack([whiten_one(one, layout, data, whitening) for one in z]) @ np.asarray(whitening["mix"]).T
+    x = np.stack([whiten_one(one, layout, data, whitening) for one in z])
     shape = _skewness(x[:, layout.linear :])
     x = np.asarray(_straight(x, whitening | shape))
     weight = len(x) / PER_DRAW
