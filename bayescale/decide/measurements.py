@@ -28,7 +28,7 @@ def reach_of(posterior: PosteriorData, points: pd.DataFrame) -> dict[str, float]
     return {axis: float(d.max()) for axis, d in beyond(posterior, points).items()}
 
 
-def _together(d: np.ndarray, r: np.ndarray) -> np.ndarray:
+def together(d: np.ndarray, r: np.ndarray) -> np.ndarray:
     """Correlation of drifts at two distances, as refits have it, shape (d, r)."""
     ratio = np.minimum.outer(d, r) / np.maximum.outer(d, r)
     return np.asarray(np.sqrt(1 - (1 - ratio) ** 2))
@@ -75,8 +75,8 @@ class Measurements:
             d, r = distances[axis], self.reach[axis]
             out = d > 0
             size = self.posterior.draws(f"drift_{axis}")[:, None] * d[out]
-            to_target = _together(d[out], np.array([r]))[:, 0]
-            left = _together(d[out], d[out]) - np.outer(to_target, to_target)
+            to_target = together(d[out], np.array([r]))[:, 0]
+            left = together(d[out], d[out]) - np.outer(to_target, to_target)
             values, vectors = np.linalg.eigh(left)
             root = vectors * np.sqrt(np.maximum(values, 0.0))
             rng = np.random.default_rng([self.seed, 9, *axis.encode()])
@@ -97,7 +97,7 @@ class Measurements:
         return in_size if axis == "params" else every - in_size
 
     @cached_property
-    def _noise(self) -> tuple[np.ndarray, np.ndarray]:
+    def noise(self) -> tuple[np.ndarray, np.ndarray]:
         """Scale and degrees of freedom of a new run's noise of log loss, shape (draws, candidates)."""
         points = self.runs.drop(columns=[c for c in ("run_id",) if c in self.runs])
         given = given_runs(self.posterior, points, typical_se(self.posterior))
@@ -107,7 +107,7 @@ class Measurements:
     def _normals(self) -> np.ndarray:
         """Standardised noise, shape (draws, candidates, copies)."""
         rng = np.random.default_rng([self.seed, 7])
-        freedom = np.broadcast_to(self._noise[1][:, :, None], (*self.expected.shape, COPIES))
+        freedom = np.broadcast_to(self.noise[1][:, :, None], (*self.expected.shape, COPIES))
         return np.asarray(rng.standard_t(freedom))
 
     def simulated(self, batch: tuple[int, ...], tame: bool = False) -> np.ndarray:
@@ -119,7 +119,7 @@ class Measurements:
             seen[i] = copy + 1
             noise = self._normals[:, i, copy]
             noise = np.clip(noise, -TAIL, TAIL) if tame else noise
-            columns.append(self.expected[:, i] + self._noise[0][:, i] * noise)
+            columns.append(self.expected[:, i] + self.noise[0][:, i] * noise)
         return np.stack(columns, axis=1)
 
     def log_density(self, batch: tuple[int, ...], measured: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ class Measurements:
 
         total = np.zeros((len(measured), len(self.expected)))
         for j, i in enumerate(batch):
-            scale, nu = self._noise[0][:, i], self._noise[1][:, i]
+            scale, nu = self.noise[0][:, i], self.noise[1][:, i]
             standard = (measured[:, j][:, None] - self.expected[:, i]) / scale
             constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu) - np.log(scale)
             total += constant - (nu + 1) / 2 * np.log1p(standard**2 / nu)
@@ -138,5 +138,5 @@ class Measurements:
     def noise_variance(self) -> np.ndarray:
         """Variance of log loss that noise adds, shape (candidates,)."""
         # A Student-t of two degrees of freedom or fewer has no variance; such draws count as three.
-        scale, nu = self._noise[0], np.maximum(self._noise[1], 3.0)
+        scale, nu = self.noise[0], np.maximum(self.noise[1], 3.0)
         return np.asarray(np.mean(scale**2 * nu / (nu - 2), axis=0))

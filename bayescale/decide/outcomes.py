@@ -142,9 +142,12 @@ def check_run(posterior: PosteriorData, run: Run, who: str, ensemble: bool = Fal
             )
         )
     law = posterior.model.definition
-    taken = {*law.inputs, *(scaled.covariate.column for scaled in posterior.design.covariates)}
+    covariates = [scaled.covariate for scaled in posterior.design.covariates]
+    taken = {*law.inputs, *(c.column for c in covariates)}
     given = {"params", "tokens", "flops"} | ({"ensemble"} if ensemble else set())
-    lacking = sorted(taken - given - set(run.inputs))
+    # The aspect of a model is its group's where nobody says another.
+    usual = {c.column for c in covariates if c.columns}
+    lacking = sorted(taken - given - usual - set(run.inputs))
     if lacking:
         raise DecisionError(
             f"{who}: the {'law' if lacking[0] in law.inputs else 'model of the law'} {law.name} takes "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from bayescale.decide.decision import Decision, DecisionError
 from bayescale.decide.evsi import Value, evsi
 from bayescale.decide.first_information import FirstKnowledge
 from bayescale.decide.information import About, Knowledge, open_candidates, quantity
+from bayescale.decide.local_information import LocalKnowledge, within
 from bayescale.decide.measurements import Measurements, reach_of
 from bayescale.decide.outcomes import Outcomes, outcomes, point_of, points_of
 from bayescale.decide.spending import spending
@@ -34,6 +35,8 @@ MOST = 8
 
 LITTLE = 0.01
 """Nats of information below which another run teaches nothing to speak of."""
+
+AnyKnowledge: TypeAlias = Knowledge | LocalKnowledge | FirstKnowledge
 
 SURE = 2.0
 """Monte Carlo standard errors by which a value has to be above its cost."""
@@ -274,14 +277,7 @@ def plan_for_knowledge(
         candidates = per_cell(posterior, budget)
     target = about if isinstance(about, pd.DataFrame) else posterior.runs.head(1)
     offered = make_candidates(posterior, target, budget, candidates)
-    knowledge: Knowledge | FirstKnowledge
-    if posterior.provenance.get("prior"):
-        knowledge = FirstKnowledge(posterior, offered.runs, wanted, seed)
-    else:
-        draws = np.stack([quantity(posterior, one) for one in wanted], axis=1)
-        targets = [one for one in wanted if isinstance(one, pd.DataFrame)]
-        reach = reach_of(posterior, pd.concat(targets, ignore_index=True)) if targets else {}
-        knowledge = Knowledge(Measurements(posterior, offered.runs, seed, reach), draws)
+    knowledge = _knowledge(posterior, offered.runs, wanted, seed)
     alone = knowledge.each()
     tried = [_greedy(knowledge, offered, budget, most, per_flop) for per_flop in (False, True)]
     batch, stopped = max(tried, key=lambda one: knowledge.gain(one[0]))
@@ -300,6 +296,21 @@ def plan_for_knowledge(
     )
 
 
+def _knowledge(posterior: PosteriorData, runs: pd.DataFrame, wanted: list[About], seed: int) -> AnyKnowledge:
+    """By the law linearised at draws where that can be, of the prior or for losses; else by their covariance."""
+    if posterior.provenance.get("prior"):
+        return FirstKnowledge(posterior, runs, wanted, seed)
+    targets = [one for one in wanted if isinstance(one, pd.DataFrame)]
+    draws = [quantity(posterior, one) for one in wanted]
+    if not targets:
+        return Knowledge(Measurements(posterior, runs, seed), np.stack(draws, axis=1))
+    together = pd.concat(targets, ignore_index=True)
+    measurements = Measurements(posterior, runs, seed, reach_of(posterior, together))
+    if len(targets) == len(wanted) and within(posterior, runs) and within(posterior, together):
+        return LocalKnowledge(measurements, together)
+    return Knowledge(measurements, np.stack(draws, axis=1))
+
+
 def _budget(posterior: PosteriorData, about: Any) -> float:
     if isinstance(about, pd.DataFrame) and {"params", "tokens"} <= set(about):
         return 0.1 * float(candidate_flops(posterior, about)[0])
@@ -307,7 +318,7 @@ def _budget(posterior: PosteriorData, about: Any) -> float:
 
 
 def _greedy(
-    knowledge: Knowledge | FirstKnowledge, offered: Candidates, budget: float, most: int, per_flop: bool
+    knowledge: AnyKnowledge, offered: Candidates, budget: float, most: int, per_flop: bool
 ) -> tuple[tuple[int, ...], str]:
     batch: tuple[int, ...] = ()
     while len(batch) < most:

@@ -22,6 +22,7 @@ from bayescale.forecast.beyond import axis_values, beyond
 from bayescale.inference.drift import COMMON
 from bayescale.laws import Law
 from bayescale.models.arrays import coefficient_normals, data_of
+from bayescale.models.covariates import Scaled
 from bayescale.models.density import correlation_roots, noise_effects, population, unlink
 from bayescale.models.effects import Effects, level_of
 from bayescale.models.labels import label_text
@@ -211,7 +212,10 @@ class Predictor:
         found = []
         for scaled in self._posterior.design.covariates:
             column, covariate = scaled.covariate.column, scaled.covariate
-            if column not in points:
+            if not covariate.known(points) and covariate.columns:
+                found.append(self._usual(scaled, points))
+                continue
+            if not covariate.known(points):
                 low, high = (covariate.raw(np.array(x)) for x in (scaled.low, scaled.high))
                 raise PointsError(
                     f"the points lack the column {column!r}, which the model takes as a covariate; say at which (the "
@@ -226,6 +230,24 @@ class Predictor:
                 )
             found.append(x)
         return list(zip(*(x.tolist() for x in found), strict=True)) if found else [()] * len(points)
+
+    def _usual(self, scaled: Scaled, points: pd.DataFrame) -> np.ndarray:
+        """Where the runs of each point's cell have a covariate in the mean; all runs, for a new or unnamed cell."""
+        groups, design = self._posterior.design.groups, self._posterior.design
+        columns = list(design.cells.columns)
+        middle = float(scaled.standard(pd.DataFrame({scaled.covariate.column: [scaled.middle]}))[0])
+        if not columns or not set(columns) <= set(points.columns):
+            return np.full(len(points), middle)
+        known = dict(
+            zip(design.cells.itertuples(index=False, name=None), scaled.standard(groups), strict=True)
+        )
+        named = points[columns].astype(object)
+        return np.array(
+            [
+                known.get(tuple(map(label_text, row)), middle)
+                for row in named.itertuples(index=False, name=None)
+            ]
+        )
 
     def _group(self, labels: dict[str, object]) -> _Group:
         design = self._posterior.design

@@ -103,13 +103,13 @@ def _outside(posterior: PosteriorData, points: pd.DataFrame) -> list[tuple[float
     said: list[list[str]] = [[] for _ in range(len(points))]
     for scaled in posterior.design.covariates:
         covariate = scaled.covariate
-        if covariate.column not in points:
+        if covariate.squared or not covariate.known(points):
             continue
         widths = np.nan_to_num(scaled.outside(points))
         furthest = np.maximum(furthest, widths)
         low, high = (float(covariate.raw(np.array(x))) for x in (scaled.low, scaled.high))
         for i in np.flatnonzero(widths > OUTSIDE):
-            value = float(points[covariate.column].iloc[i])
+            value = float(covariate.read(points)[i])
             said[i].append(f"{covariate.column} {value:.4g}, where the runs have {low:.4g} to {high:.4g}")
     return list(zip(furthest.tolist(), said, strict=True))
 

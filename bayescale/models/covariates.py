@@ -2,17 +2,26 @@
 
 A covariate enters centred at its mean over the rows and in units of its standard deviation there, so that the
 population mean of a parameter is that of a typical run, and a coefficient is how far the parameter moves, on its link
-scale, from a typical run to one that is a standard deviation off.
+scale, from a typical run to one that is a standard deviation off. A square is of those units: of a covariate and its
+square, the first is how the parameter leans at a typical run, the second how it bends.
+
+A covariate may be a quotient of two columns: the aspect of a model is its width over its depth. Where the size of a
+model tells its aspect, as in a ladder of sizes of one shape, what the aspect does cannot be told from what size does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 Array = np.ndarray
+
+QUOTIENTS = {"aspect": ("width", "depth")}
+"""Columns that a table has where it has two others, the one over the other (the aspect: Kaplan et al. 2020, fig. 5)."""
+APART = 0.4
+"""How far a quotient has to differ between models of a size for its effect to be told from that of size: of its log."""
 
 
 @dataclass(frozen=True)
@@ -25,26 +34,60 @@ class Covariate:
         Of the runs table.
     logged : bool
         Whether its natural log is taken.
+    squared : bool
+        Whether its distance from the rows' mean is then squared.
     """
 
     column: str
     logged: bool = False
+    squared: bool = False
 
     @property
     def name(self) -> str:
-        return f"log({self.column})" if self.logged else self.column
+        plain = f"log({self.column})" if self.logged else self.column
+        return f"square({plain})" if self.squared else plain
+
+    @property
+    def unit(self) -> str:
+        """What its coefficient is per."""
+        about = replace(self, squared=False).name
+        return f"{'squared ' * self.squared}standard deviation of {about}"
 
     @property
     def must(self) -> str:
         """What its values have to be."""
         return "a positive number" if self.logged else "a number"
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a table may have in its place: the two columns that it is the quotient of, or none."""
+        return QUOTIENTS.get(self.column, ())
+
+    def known(self, table: pd.DataFrame) -> bool:
+        """Whether a table says it."""
+        return self.column in table or (bool(self.columns) and set(self.columns) <= set(table.columns))
+
+    def read(self, table: pd.DataFrame) -> Array:
+        """Of every row, in the units of the column, shape (rows,): NaN where a cell is empty or is no number."""
+        given = (self.column,) if self.column in table else self.columns
+        first, *over = (pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in given)
+        return np.asarray(first / np.where(over[0] > 0, over[0], np.nan) if over else first)
+
     def values(self, table: pd.DataFrame) -> Array:
-        """Of every row, on the scale of the formula, shape (rows,): NaN where a cell is empty or not what it must."""
-        raw = pd.to_numeric(table[self.column], errors="coerce").to_numpy(float)
+        """Of every row, on the scale of the formula before any square: NaN where a cell is not what it must be."""
+        raw = self.read(table)
         if self.logged:
             raw = np.log(np.where(raw > 0, raw, np.nan))
         return np.where(np.isfinite(raw), raw, np.nan)
+
+    def told_by_size(self, table: pd.DataFrame) -> bool:
+        """Whether a quotient is about the same in models of a size: its effect is then not to be told from size's."""
+        if not self.columns or "params" not in table:
+            return False
+        size = np.log(table["params"].to_numpy(float))
+        line = np.stack([np.ones(len(size)), size - size.mean(), (size - size.mean()) ** 2], axis=1)
+        log = np.log(self.read(table))
+        return bool((log - line @ np.linalg.lstsq(line, log, rcond=None)[0]).std() < APART)
 
     def raw(self, values: Array) -> Array:
         """From the scale of the formula to that of the column."""
@@ -81,8 +124,14 @@ class Scaled:
         return self.covariate.name
 
     def standard(self, table: pd.DataFrame) -> Array:
-        """Standard deviations from the centre, shape (rows,): NaN where a row does not say."""
-        return np.asarray((self.covariate.values(table) - self.centre) / self.scale)
+        """Standard deviations from the centre, or their squares, shape (rows,): NaN where a row does not say."""
+        off = (self.covariate.values(table) - self.centre) / self.scale
+        return np.asarray(off**2 if self.covariate.squared else off)
+
+    @property
+    def middle(self) -> float:
+        """The mean over the rows of the fit, in the units of the column."""
+        return float(self.covariate.raw(np.array(self.centre)))
 
     def typical(self, table: pd.DataFrame) -> float:
         """The mean over some rows, in the units of the column."""
@@ -96,4 +145,5 @@ class Scaled:
         )
 
     def __str__(self) -> str:
-        return f"centred at {self.centre:.4g}, one standard deviation is {self.scale:.3g}"
+        said = f"centred at {self.centre:.4g}, one standard deviation is {self.scale:.3g}"
+        return said + ", squared" * self.covariate.squared

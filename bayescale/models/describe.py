@@ -33,7 +33,7 @@ def described(model: Model) -> str:
         scaled = f"{LINKS[p.support]} {p.name}".strip()
         for covariate in model.formula(p.name).covariates:
             prior = model.coefficient_prior(p.name, covariate).interval("real", 0.9)
-            what = f"change of {scaled} per standard deviation of {covariate.name} among the runs"
+            what = f"change of {scaled} per {covariate.unit} among the runs"
             rows.append((f"{p.name}.{covariate.name}", prior, what))
         for group in model.formula(p.name).groups:
             of = f"the slope of {scaled} in {group.covariate.name}" if group.covariate else scaled

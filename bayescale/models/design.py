@@ -225,9 +225,7 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
     notes += said
     places, place = cells, cell
     if covariates:
-        columns = {
-            name: runs[name].to_numpy(float) for name in {s.covariate.column for s in covariates.values()}
-        }
+        columns = {s.covariate.column: s.covariate.read(runs) for s in covariates.values()}
         places, place = _cells(labels.assign(**columns))
     coefficients: list[Coefficient] = []
     effects: list[Effects] = []
@@ -363,11 +361,15 @@ def _covariates(model: Model, runs: pd.DataFrame) -> tuple[dict[Covariate, Scale
             raise DesignError(
                 f"column {column!r} cannot be a covariate: predictions add a column of that name; rename it"
             )
-        if column not in runs or runs[column].isna().all():
+        if not covariate.known(runs) or np.isnan(covariate.read(runs)).all():
             notes.append(f"no column {column!r} in the table: it drops out of the formulas")
             continue
         values = covariate.values(runs)
         bad = np.flatnonzero(np.isnan(values))
+        if len(bad) and column not in runs:
+            either = " and ".join(covariate.columns)
+            notes.append(f"row {bad[0] + 1} has no {column} ({either}): it drops out of the formulas")
+            continue
         if len(bad):
             raise DesignError(
                 f"row {bad[0] + 1}, column {column}: {str(runs[column].iloc[bad[0]])[:40]!r} is not {covariate.must}, "
@@ -375,6 +377,9 @@ def _covariates(model: Model, runs: pd.DataFrame) -> tuple[dict[Covariate, Scale
             )
         if np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max())):
             notes.append(f"column {column!r} has the one value {values[0]:g}: it drops out of the formulas")
+            continue
+        if covariate.told_by_size(runs):
+            notes.append(f"models of a size have about the same {column}: it drops out of the formulas")
             continue
         found[covariate] = Scaled.of(covariate, values)
         notes.append(f"the covariate {covariate.name} is {found[covariate]}")

@@ -16,7 +16,15 @@ from bayescale.models.covariates import Covariate
 
 EXAMPLE = "1 + log(context) + (1|architecture) + (1|architecture:task) + (log(context)|task)"
 
-LOGS = ("log", "np.log")
+CALLS = {
+    "log": {"logged": True},
+    "np.log": {"logged": True},
+    "square": {"squared": True},
+    "square_log": {"logged": True, "squared": True},
+}
+"""What may be called on a column."""
+NESTED = re.compile(r"\bsquare\(\s*(?:np\.)?log\(([^()]*)\)\s*\)")
+"""The square of a log, which formulae cannot tell from the square of a column: it compares a call with a name."""
 
 TAGGED = re.compile(r"\(((?:[^()|]|\([^()|]*\))+)\|\s*([A-Za-z]\w*)\s*\|([^()|]+)\)")
 """A term such as ``(1|p|task)``."""
@@ -80,20 +88,21 @@ def parse(formula: str) -> Formula:
     ----------
     formula : str
         Parsed by `formulae`: ``1`` is complete pooling; ``log_context`` and ``log(context)`` add a slope in a numeric
-        column; ``(1|task)`` adds an effect for every task, ``(1|architecture:task)`` one for every combination,
-        ``(1|task/language)`` both levels of a nesting, ``(log_context|task)`` an effect and a slope for every task,
-        ``(0 + log_context|task)`` the slope alone; ``(1|p|task)`` an effect that is correlated with the others of the
-        tag p.
+        column, ``square(log(context))`` one in the square of its distance from the mean; ``(1|task)`` adds an effect
+        for every task, ``(1|architecture:task)`` one for every combination, ``(1|task/language)`` both levels of a
+        nesting, ``(log_context|task)`` an effect and a slope for every task, ``(0 + log_context|task)`` the slope
+        alone; ``(1|p|task)`` an effect that is correlated with the others of the tag p.
 
     Raises
     ------
     PoolingError
         It cannot be read, or asks for something else; the message says what to write.
     """
-    plain = TAGGED.sub(r"(\1|\3)", formula)
+    simple = NESTED.sub(r"square_log(\1)", formula)
+    plain = TAGGED.sub(r"(\1|\3)", simple)
     tags = {
         group: tag
-        for effects, tag, factor in TAGGED.findall(formula)
+        for effects, tag, factor in TAGGED.findall(simple)
         for group in _read(f"1 + ({effects}|{factor})").groups
     }
     found = _read(plain)
@@ -174,13 +183,13 @@ def _covariate(term: Any, formula: str) -> Covariate:
     if isinstance(component, Call):
         call = component.call
         plain = len(call.args) == 1 and not call.kwargs and hasattr(call.args[0], "name")
-        if plain and call.callee in LOGS and isinstance(call.args[0].name, str):
-            return Covariate(call.args[0].name, logged=True)
+        if plain and call.callee in CALLS and isinstance(call.args[0].name, str):
+            return Covariate(call.args[0].name, **CALLS[call.callee])
         if plain and call.callee in ("center", "scale", "standardize"):
             instead = f"covariates are centred and scaled as they are: write {call.args[0].name}"
         else:
             instead = (
-                "the log of a column is all that it may take: add what it computes as a column of the table"
+                "a log and a square are all that it may take: add what it computes as a column of the table"
             )
         raise PoolingError(f"the pooling formula {formula!r} asks for {component.name}; {instead}")
     raise PoolingError(

@@ -386,7 +386,7 @@ def model_priors(subject: Subject) -> Table:
         rows.append(
             (
                 coefficient.name,
-                f"change of {_linked(model, coefficient.parameter)} per standard deviation of {covariate.name}",
+                f"change of {_linked(model, coefficient.parameter)} per {covariate.unit}",
                 interval(*prior.interval("real", 0.9), 3),
                 _interval(draws),
                 f"{narrowing(prior, 'real', draws):.2g}",

@@ -24,8 +24,8 @@ and made-up worlds. Every policy starts from the eight cheapest runs of a table 
 10 and 30 % of what all of them cost, with a new fit at each. What is scored lies beyond what is for sale: the loss of
 the dearest runs, and a choice between six of them and doing nothing, priced so that it is close.
 
-- **ours**: information on the expected losses that the choice is about, over posterior draws, with noise and drift in
-  (`Posterior.plan`); **V-optimal**: their mean variance by the law linearised at the best fit; **D-optimal**: the law's
+- **ours**: information on the expected losses that the choice is about, the law linearised at 64 posterior draws, with
+  noise and drift in (`Posterior.plan`); **V-optimal**: their mean variance by the law linearised at the best fit; **D-optimal**: the law's
   parameters, the same way. These three keep the better of two greedy baskets, by worth and by worth per FLOP.
 - **cheapest first**, **random** (three seeds), and **everything**, whose score is the unit.
 

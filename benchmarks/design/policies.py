@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 import bayescale as bs
-from bayescale.decide.information import normal_scores
+from bayescale.decide.local_information import LocalKnowledge
 from bayescale.decide.measurements import Measurements, reach_of
 from bayescale.models import make_design
 from bayescale.models.arrays import data_of
@@ -70,15 +70,28 @@ def _fill(order: np.ndarray, shop: Shop) -> list[int]:
 
 
 def ours(shop: Shop) -> list[int]:
-    """Information on the expected loss of the decision's dear runs, from the posterior's draws, drift and noise in."""
+    """Information on the expected losses that the decision is about, the law linearised at draws, noise and drift in."""
     offered, dear = shop.world.offered, shop.world.actions()
     labels = list(shop.posterior.design.cells.columns)
     columns = ["params", "tokens", "flops", *labels]
     candidates = Measurements(shop.posterior, offered[columns], reach=reach_of(shop.posterior, dear[columns]))
-    wanted = Measurements(shop.posterior, dear[columns]).expected
-    scores = np.stack([normal_scores(x) for x in wanted.T], axis=1)
-    joint = np.cov(np.hstack([candidates.expected, scores]).T)
-    return _greedy(shop, joint, candidates.noise_variance, lambda left: -0.5 * np.log(left).sum())
+    # The posterior's table is padded; its first rows are those that were bought.
+    kept = np.arange(len(shop.posterior.runs)) < shop.bought.sum()
+    knowledge = LocalKnowledge(candidates, dear[columns], kept)
+    tried = [_informative(shop, knowledge, per_flop) for per_flop in (False, True)]
+    return list(max(tried, key=knowledge.gain))
+
+
+def _informative(shop: Shop, knowledge: LocalKnowledge, per_flop: bool) -> tuple[int, ...]:
+    """A greedy basket, by information or by information per FLOP."""
+    cost, batch = shop.world.cost, ()
+    while True:
+        room = shop.room * (1 + 1e-9) - cost[list(batch)].sum()
+        free = [i for i in shop.free if i not in batch and cost[i] <= room]
+        if not free:
+            return batch
+        gain = knowledge.each(batch)
+        batch = (*batch, int(max(free, key=lambda i: gain[i] / (cost[i] if per_flop else 1.0))))
 
 
 def v_optimal(shop: Shop) -> list[int]:

@@ -13,7 +13,9 @@ from bayescale.decide import Costs, DecisionError, Utility
 from bayescale.decide.candidates import generate_candidates
 from bayescale.decide.evsi import evsi, evsi_reweighted
 from bayescale.decide.information import Knowledge, quantity
+from bayescale.decide.local_information import LocalKnowledge, within
 from bayescale.decide.measurements import Measurements, reach_of
+from bayescale.forecast import loss_draws
 
 CODE = {"architecture": "gpt", "task": "code"}
 BIG = bs.Action(name="big", params=1.5e6, tokens=6e6, groups=CODE)
@@ -25,7 +27,7 @@ def gaussian(sd: float, noise: float, shift: float, draws: int = 6000) -> tuple[
     theta = np.random.default_rng(0).normal(0.0, sd, size=draws)
     made = Measurements(posterior=None, runs=pd.DataFrame(index=[0]), seed=1)  # type: ignore[arg-type]
     known = (np.full((draws, 1), noise), np.full((draws, 1), 1e6))
-    made.__dict__.update(expected=theta[:, None], _noise=known)
+    made.__dict__.update(expected=theta[:, None], noise=known)
     return made, np.stack([np.zeros(draws), theta + shift], axis=1)
 
 
@@ -105,6 +107,40 @@ def test_a_batch_tells_more_than_its_first_run_and_costs_what_it_says(posterior:
     assert three.gain > one.gain > 0
     assert three.runs["flops"].sum() <= 3e13 * 1.001
     assert three.gain == pytest.approx(three.runs["gain"].sum())
+
+
+def test_the_law_linearised_at_draws_knows_what_the_posterior_knows(posterior: bs.Posterior) -> None:
+    rows = [{"params": n, "tokens": d, **CODE} for n in (3e4, 1e5, 1e6) for d in (1e6, 4e6)]
+    candidates, targets = pd.DataFrame(rows[:4]), pd.DataFrame(rows[4:])
+    measurements = Measurements(posterior, candidates, 0, reach_of(posterior, targets))
+    local = LocalKnowledge(measurements, targets)
+    # What is left of every run's variance when nothing is bought is the posterior's, drift beyond the runs included.
+    both = pd.concat([candidates, targets], ignore_index=True)
+    now = np.log(loss_draws(posterior, both, "mean")[0]).var(axis=0)
+    there = np.diagonal(local.covariance, axis1=1, axis2=2).mean(axis=0)
+    assert there == pytest.approx(now, rel=0.5)
+    # And so is how the two go together, which is what buying is about.
+    alone = LocalKnowledge(measurements, targets.tail(1))
+    draws = Knowledge(measurements, quantity(posterior, targets.tail(1))[:, None])
+    # A summary by variances sees more noise in a heavy tail than its likelihood does: by (nu + 1) nu / (nu^2 + nu - 6).
+    told = alone.each() > 0.3 * max(alone.each())
+    ratio = (alone.each() / draws.each())[told]
+    assert told.sum() > 1
+    assert (ratio > 0.8).all() and (ratio < 2.0).all()
+    assert alone.each().argmax() == draws.each().argmax()
+    batch = (1, 1, 3)
+    each = local.each(batch)
+    for i in range(4):
+        assert each[i] == pytest.approx(local.gain((*batch, i)) - local.gain(batch), abs=1e-6)
+    assert local.gain(batch) > local.gain(batch[:2]) > local.gain(batch[:1]) > 0
+
+
+def test_runs_of_new_groups_are_planned_from_draws(posterior: bs.Posterior) -> None:
+    known = pd.DataFrame([{"params": 1e5, "tokens": 1e6, **CODE}])
+    assert within(posterior, known)
+    for new in (known.assign(task="latin"), known.drop(columns="task")):
+        assert not within(posterior, new)
+        assert posterior.plan(new, known, budget=1e13, most=1).candidates["gain"].item() > 0
 
 
 def test_quantities_by_name(posterior: bs.Posterior) -> None:

@@ -112,6 +112,53 @@ def test_a_covariate_that_does_not_vary_drops_out_with_a_line(table: pd.DataFram
     assert "'width' has the one value 2" in design.notes[1]
 
 
+ASPECT = {"E": "1 + log(aspect) + square(log(aspect))"}
+
+
+@pytest.fixture
+def shaped(table: pd.DataFrame) -> pd.DataFrame:
+    """Of every size, shapes of several aspects."""
+    rng = np.random.default_rng(3)
+    depth = rng.choice([2.0, 6.0, 18.0], len(table))
+    return table.assign(depth=depth, width=np.sqrt(table["params"] / 12 / depth))
+
+
+def test_the_aspect_is_width_over_depth_and_its_square_is_about_the_mean(shaped: pd.DataFrame) -> None:
+    design = designed(shaped, pooling=ASPECT)
+    assert [c.name for c in design.coefficients] == ["E.log(aspect)", "E.square(log(aspect))"]
+    layout, data = layout_of(design), data_of(design)
+    z = np.zeros(layout.size)
+    at = np.array([0.3, -0.7])
+    coefficients = np.asarray(coefficient_normals(design))
+    z[len(layout.law.parameters) : len(layout.law.parameters) + 2] = at
+    log = np.log(shaped["width"] / shaped["depth"])
+    x = ((log - log.mean()) / log.std(ddof=0)).to_numpy()
+    moved = coefficients[0, 1] * at[0] * x + coefficients[1, 1] * at[1] * x**2
+    found = np.asarray(cell_parameters(z, layout, data)["E"])[design.place]
+    still = np.asarray(cell_parameters(np.zeros(layout.size), layout, data)["E"])[design.place]
+    np.testing.assert_allclose(np.log(found / still), moved, rtol=1e-9)
+    # A table that says the aspect itself is read as it is.
+    said = designed(
+        shaped.assign(aspect=shaped["width"] / shaped["depth"]).drop(columns="depth"), pooling=ASPECT
+    )
+    assert said.covariates == design.covariates
+
+
+def test_the_aspect_drops_out_where_size_tells_it_or_a_row_has_none(
+    table: pd.DataFrame, shaped: pd.DataFrame
+) -> None:
+    ladder = table.assign(width=table["params"] ** 0.4, depth=table["params"] ** 0.2)
+    for rows, said in (
+        (ladder, "models of a size have about the same aspect"),
+        (shaped.assign(width=[None, *shaped["width"][1:]]), "row 1 has no aspect (width and depth)"),
+        (shaped.assign(depth=[0.0, *shaped["depth"][1:]]), "row 1 has no aspect (width and depth)"),
+        (table.drop(columns="width"), "no column 'aspect'"),
+    ):
+        design = designed(rows, pooling=ASPECT)
+        assert not design.covariates
+        assert said in design.notes[0]
+
+
 @pytest.mark.parametrize(
     "change, said",
     [

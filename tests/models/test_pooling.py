@@ -31,6 +31,16 @@ CONTEXT, LOG_CONTEXT = Covariate("context"), Covariate("context", logged=True)
     [
         ("1 + context", (CONTEXT,), ()),
         ("1 + log(context) + np.log(context)", (LOG_CONTEXT,), ()),
+        ("1 + square(context)", (Covariate("context", squared=True),), ()),
+        (
+            "1 + log(context) + square( np.log(context) ) + square(context)",
+            (
+                LOG_CONTEXT,
+                Covariate("context", logged=True, squared=True),
+                Covariate("context", squared=True),
+            ),
+            (),
+        ),
         ("1 + `my column`", (Covariate("my column"),), ()),
         ("1 + (context|task)", (), (GroupTerm(("task",)), GroupTerm(("task",), CONTEXT))),
         ("1 + context + (0 + context|task)", (CONTEXT,), (GroupTerm(("task",), CONTEXT),)),
@@ -59,6 +69,13 @@ def test_covariates_and_slopes(
                 GroupTerm(("task",), LOG_CONTEXT, "p"),
             ),
         ),
+        (
+            "1 + (square(log(context))|p|task)",
+            (
+                GroupTerm(("task",), None, "p"),
+                GroupTerm(("task",), Covariate("context", logged=True, squared=True), "p"),
+            ),
+        ),
         ("1 + (1|p|a/b)", (GroupTerm(("a",), None, "p"), GroupTerm(("a", "b"), None, "p"))),
     ],
 )
@@ -75,6 +92,7 @@ def test_tags(formula: str, groups: tuple[GroupTerm, ...]) -> None:
         ("1 + (1|task)) + context", "cannot be read from ')' on"),
         ("1 + center(context)", "centred and scaled as they are: write context"),
         ("1 + sqrt(context)", "add what it computes as a column"),
+        ("1 + log(square(context))", "add what it computes as a column"),
         ("1 + log(context + 1)", "add what it computes as a column"),
         ("1 + I(context + 1)", "add what it computes as a column"),
         ("1 + {context + 1}", "add what it computes as a column"),

@@ -1,0 +1,195 @@
+"""How much runs would tell about the losses of others: the law linearised at posterior draws, one after another.
+
+A posterior of few runs is no Gaussian: what a run tells depends on where in it the truth lies, and one covariance of
+all draws mixes the answers. So at every draw the log losses of fitted runs, candidates and targets are linearised in
+what is linear in the hierarchy (means, effects, misfit), the spreads and the noise as the draw has them. The fitted
+runs leave a covariance there, a batch of candidates reduces it, and the information on a target is -1/2 log of the
+share of its variance that is left, averaged over draws (Bayesian local design, Chaloner & Verdinelli 1995, as
+`bayescale.decide.first_information` does before there are data).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from bayescale.decide.measurements import Measurements, together
+from bayescale.forecast.beyond import axis_values, beyond
+from bayescale.forecast.expected import inputs_of
+from bayescale.inference.drift import COMMON
+from bayescale.models import Design
+from bayescale.models.arrays import Data, data_of, linear_map
+from bayescale.models.density import (
+    expected_loss,
+    linear_precision,
+    log_spreads,
+    noise_of,
+    off_diagonal,
+)
+from bayescale.models.labels import label_text
+from bayescale.models.layout import Layout, layout_of, split
+from bayescale.models.noise import row_scale
+from bayescale.posterior import PosteriorData
+
+DRAWS = 64
+"""Posterior draws at which the law is linearised."""
+
+
+class LocalKnowledge:
+    """What batches of candidates would tell about the expected losses of targets.
+
+    Attributes
+    ----------
+    covariance : ndarray, shape (draws, candidates + targets, candidates + targets)
+        Of the log expected losses that the fitted runs leave, at every draw.
+    """
+
+    def __init__(
+        self, measurements: Measurements, targets: pd.DataFrame, kept: np.ndarray | None = None
+    ) -> None:
+        """Linearise.
+
+        Parameters
+        ----------
+        measurements : Measurements
+        targets : DataFrame
+            Runs whose expected losses are to be known; they and the candidates are of groups that were fitted, and
+            have the columns that a forecast takes (`within`).
+        kept : ndarray of bool, shape (rows,), optional
+            Fitted rows that count; all of them where absent.
+        """
+        posterior = measurements.posterior
+        self._count = len(measurements.runs)
+        points = pd.concat([measurements.runs, targets], ignore_index=True)
+        draws = len(posterior.z)
+        at = np.unique(np.linspace(0, draws - 1, min(DRAWS, draws)).round().astype(int))
+        layout, data = layout_of(posterior.design), data_of(posterior.design, kept)
+        covariance = _covariances(posterior.z[at], layout, data, _data_at(posterior, points, data))
+        joint = np.asarray(covariance) + _drifts(posterior, points, at)
+        # A t's information on its centre is that of a normal with this variance.
+        scale, nu = (x[at] for x in measurements.noise)
+        noise = scale**2 * (nu + 3) / (nu + 1)
+        good = np.isfinite(joint).all(axis=(1, 2))
+        self.covariance, self._noise = joint[good], noise[good]
+
+    def gain(self, batch: tuple[int, ...]) -> float:
+        """Expected information of a batch on each of the targets, summed, nats."""
+        return float(self._information(self._after(batch)).sum())
+
+    def each(self, batch: tuple[int, ...] = ()) -> np.ndarray:
+        """Gain that every candidate would add to a batch, shape (candidates,)."""
+        joint, n = self._after(batch), self._count
+        own = np.diagonal(joint, axis1=1, axis2=2)
+        share = joint[:, :n, n:] ** 2 / (own[:, :n, None] + self._noise[:, :, None]) / own[:, None, n:]
+        return np.asarray(-0.5 * np.log1p(-np.minimum(share, 1 - 1e-9)).mean(axis=0).sum(axis=1))
+
+    def _information(self, after: np.ndarray) -> np.ndarray:
+        n = self._count
+        before, left = (np.diagonal(x, axis1=1, axis2=2)[:, n:] for x in (self.covariance, after))
+        return np.asarray(-0.5 * np.log(left / before).mean(axis=0))
+
+    def _after(self, batch: tuple[int, ...]) -> np.ndarray:
+        """Covariance of candidates' and targets' log losses that a batch leaves, at every draw."""
+        joint = self.covariance.copy()
+        for i in batch:
+            measured = joint[:, i, i] + self._noise[:, i]
+            joint -= joint[:, :, i, None] * joint[:, None, i, :] / measured[:, None, None]
+        return joint
+
+
+def within(posterior: PosteriorData, points: pd.DataFrame) -> bool:
+    """Whether every point is of a group that was fitted, and says where it has the covariates."""
+    design = posterior.design
+    columns = list(design.cells.columns)
+    said = all(scaled.covariate.known(points) for scaled in design.covariates)
+    return said and set(columns) <= set(points.columns) and -1 not in _cells(design, points)
+
+
+def _cells(design: Design, points: pd.DataFrame) -> np.ndarray:
+    """The cell of each point; -1 where its labels together are those of none."""
+    columns = list(design.cells.columns)
+    if not columns:
+        return np.zeros(len(points), dtype=int)
+    known = {row: i for i, row in enumerate(design.cells.itertuples(index=False, name=None))}
+    labels = points[columns].astype(object).itertuples(index=False, name=None)
+    return np.array([known.get(tuple(map(label_text, row)), -1) for row in labels])
+
+
+def _data_at(posterior: PosteriorData, points: pd.DataFrame, data: Data) -> Data:
+    """The arrays that the expected loss of points takes, in the fit's own coordinates."""
+    design = posterior.design
+    cell = _cells(design, points)
+    places = design.cells.iloc[cell].reset_index(drop=True)
+    for scaled in design.covariates:
+        places[scaled.covariate.column] = scaled.covariate.read(points)
+    known = axis_values(posterior, points, design.misfit_axes)
+    misfit = []
+    for axis in design.misfit:
+        top = design.misfit_axes[axis.axis].max()
+        distance = np.maximum(0.0, top - known.get(axis.axis, np.full(len(points), top)))
+        own = cell if axis.cells > 1 else np.zeros_like(cell)
+        misfit.append({"basis": jnp.asarray(axis.basis(distance)), "own": jnp.asarray(own)})
+    table = points
+    if "flops" in design.law.inputs:
+        table = points.assign(flops=posterior.flops_of(points))
+    prepared = design.law.prepared(inputs_of(design.law, table))
+    return {
+        "inputs": {name: jnp.asarray(x) for name, x in prepared.items()},
+        "place": jnp.arange(len(points)),
+        "reference": data["reference"],
+        **linear_map(design, places),
+        "misfit": misfit,
+    }
+
+
+@partial(jax.jit, static_argnums=1)
+def _covariances(z: Any, layout: Layout, data: Data, there: Data) -> Any:
+    """Covariance of the points' log expected losses at every draw, shape (draws, points, points)."""
+    linear = layout.linear
+
+    def slopes(one: Any, arrays: Data) -> Any:
+        return jax.jacfwd(
+            lambda x: jnp.log(expected_loss(jnp.concatenate([x, one[linear:]]), layout, arrays))
+        )(one[:linear])
+
+    def at(one: Any) -> Any:
+        parts, noise = split(one, layout), noise_of(one, layout, data)
+        log_tau = log_spreads(parts.spreads, data)
+        precision = jnp.diag(linear_precision(log_tau, layout))
+        if layout.tied:
+            precision = precision + off_diagonal(log_tau, parts.correlations, layout, data)
+        seen, wanted = slopes(one, data), slopes(one, there)
+        weight = data["kept"] / row_scale(noise, data["decades"], data["relative_se"]) ** 2
+        weighed = weight[:, None] * seen
+        told = seen.T @ weighed
+        if "sigma_run" in noise:
+            # The rows of a run are off together: what they say of their sum counts once.
+            runs = data["rows"].shape[0]
+            sums = jax.ops.segment_sum(weighed, data["run"], runs)
+            total = jax.ops.segment_sum(weight, data["run"], runs)
+            told = told - sums.T @ (sums / (noise["sigma_run"] ** -2 + total)[:, None])
+        precision = precision + told * (noise["nu"] + 1) / (noise["nu"] + 3)
+        return wanted @ jnp.linalg.solve(precision, wanted.T)
+
+    return jax.lax.map(at, z)
+
+
+def _drifts(posterior: PosteriorData, points: pd.DataFrame, at: np.ndarray) -> np.ndarray:
+    """What the drift beyond the fitted runs adds to those covariances, as refits have it (`Measurements.expected`)."""
+    cell = _cells(posterior.design, points)
+    alike = np.where(np.equal.outer(cell, cell), 1.0, COMMON)
+    total = np.zeros((len(at), len(points), len(points)))
+    for axis, distance in beyond(posterior, points).items():
+        out = np.flatnonzero(distance > 0)
+        if not len(out):
+            continue
+        d = distance[out]
+        shape = np.outer(d, d) * together(d, d) * alike[np.ix_(out, out)]
+        size = posterior.draws(f"drift_{axis}")[at] ** 2
+        total[np.ix_(range(len(at)), out, out)] += size[:, None, None] * shape
+    return total
