@@ -191,5 +191,5 @@ def _drifts(posterior: PosteriorData, points: pd.DataFrame, at: np.ndarray) -> n
         d = distance[out]
         shape = np.outer(d, d) * together(d, d) * alike[np.ix_(out, out)]
         size = posterior.draws(f"drift_{axis}")[at] ** 2
-        total[np.ix_(range(len(at)), out, out)] += size[:, None, None] * shape
+        total[np.ix_(np.arange(len(at)), out, out)] += size[:, None, None] * shape
     return total

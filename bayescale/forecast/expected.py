@@ -23,7 +23,7 @@ from bayescale.inference.drift import COMMON
 from bayescale.laws import Law
 from bayescale.models.arrays import coefficient_normals, data_of
 from bayescale.models.covariates import Scaled
-from bayescale.models.density import correlation_roots, noise_effects, population, unlink
+from bayescale.models.density import correlation_roots, natural_at, noise_effects, population
 from bayescale.models.effects import Effects, level_of
 from bayescale.models.labels import label_text
 from bayescale.models.layout import layout_of, split
@@ -68,9 +68,9 @@ class _Group:
     Attributes
     ----------
     middle : list of ndarray, shape (draws,)
-        Of each parameter, where every covariate is at the runs' mean.
+        Of each parameter, and of the log of each input that is moved, where every covariate is at the runs' mean.
     slopes : list of list of ndarray, shape (draws,)
-        Of each parameter in each covariate of the design, per standard deviation.
+        The same in each covariate of the design, per standard deviation.
     noisier : ndarray, shape (draws,)
         What log sigma differs by from the population's.
     said : str
@@ -182,7 +182,7 @@ class Predictor:
         keys, groups = self._groups(points)
         at = list(zip(keys, self._covariates(points), strict=True))
         distinct = {one: i for i, one in enumerate(dict.fromkeys(at))}
-        solved = [unlink(law, groups[key].at(x), design.reference) for key, x in distinct]
+        solved = [natural_at(groups[key].at(x), self._layout, design.reference) for key, x in distinct]
         which = [distinct[one] for one in at]
         values = {
             p: np.clip(np.stack([np.asarray(s[p]) for s in solved], axis=1)[:, which], -MOST, MOST)
@@ -251,13 +251,13 @@ class Predictor:
 
     def _group(self, labels: dict[str, object]) -> _Group:
         design = self._posterior.design
-        names = self._layout.law.parameter_names
+        names = (*self._layout.law.parameter_names, *self._layout.moved)
         means, coefficients, free = self._pieces
         missing = [column for column in design.cells.columns if labels.get(column) is None]
         cells = self._cells_for(labels, missing)
         said = [f"mixture over {', '.join(missing)}"] if missing else []
-        linked = [np.array(m) for m in means]
-        slopes = [{scaled: np.zeros(len(m)) for scaled in design.covariates} for m in means]
+        linked = [*(np.array(m) for m in means), *(np.zeros_like(means[0]) for _ in self._layout.moved)]
+        slopes = [{scaled: np.zeros(len(m)) for scaled in design.covariates} for m in linked]
         for c in design.coefficients:
             slopes[names.index(c.parameter)][c.covariate] += coefficients[c.name]
         noisier = np.zeros(len(self._posterior.z))

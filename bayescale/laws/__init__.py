@@ -3,6 +3,7 @@
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, amplitude
 from bayescale.laws.expression import law_from_expression, law_of
 from bayescale.laws.registry import law, laws, register
+from bayescale.laws.usual import counts_as
 
 __all__ = [
     "Centring",
@@ -11,6 +12,7 @@ __all__ = [
     "Published",
     "Range",
     "amplitude",
+    "counts_as",
     "law",
     "law_from_expression",
     "law_of",

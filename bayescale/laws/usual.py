@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from bayescale.laws.base import Law
 
 Ends = tuple[float, float]
@@ -77,3 +79,17 @@ def typical(law: Law) -> dict[str, float]:
     """The medians of the priors, in the units of the equation."""
     middle = {p.name: p.prior.interval(p.support, 1e-9)[0] for p in law.parameters}
     return {name: float(x) for name, x in law.natural(middle, reference(law)).items()}
+
+
+def counts_as(law: Law, name: str) -> bool:
+    """Whether a law whose parameters are stated at twice an input is that law at half of the input."""
+    at = reference(law)
+    middle = {p.name: p.prior.interval(p.support, 1e-9)[0] for p in law.parameters}
+    there = law.natural(middle, {**at, name: 2 * at[name]})
+    here = law.natural(middle, at)
+    run = {key: np.full(3, x) for key, x in at.items()} | {name: at[name] * np.array([0.3, 1.0, 4.0])}
+    half = run | {name: run[name] / 2}
+    one, other = (
+        np.asarray(law.loss(values, law.prepared(inputs))) for values, inputs in ((there, run), (here, half))
+    )
+    return bool(np.allclose(one, other, rtol=1e-6, atol=0))

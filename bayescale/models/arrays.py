@@ -97,12 +97,14 @@ def linear_map(design: Design, places: pd.DataFrame) -> Data:
     -------
     dict
         ``origin``, shape (places, parameters), where the map begins: the prior's middle; and ``map``, shape (places,
-        parameters, mapped): the misfit's coordinates, the last of the linear ones, move no parameter.
+        parameters, mapped): the misfit's coordinates, the last of the linear ones, move no parameter. After the
+        parameters come the logs of what inputs that covariates move are multiplied by.
     """
     layout, law = layout_of(design), design.law
     normals = np.array([design.model.prior(p.name).normal(p.support) for p in law.parameters])
-    found = np.zeros((len(places), len(normals), layout.mapped))
-    origin = np.repeat(normals[None, :, 0], len(places), axis=0)
+    found = np.zeros((len(places), len(normals) + len(layout.moved), layout.mapped))
+    middle = np.append(normals[:, 0], np.zeros(len(layout.moved)))
+    origin = np.repeat(middle[None], len(places), axis=0)
     at = {scaled: scaled.standard(places) for scaled in design.covariates}
     found[:, range(len(normals)), range(len(normals))] = normals[:, 1]
     start = len(normals)

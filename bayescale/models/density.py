@@ -132,7 +132,10 @@ def law_loss(linked: Array, layout: Layout, data: Data) -> Array:
 
 
 def linked(theta: Array, layout: Layout, data: Data) -> Array:
-    """The law's parameters at every place of the map on their link scale, shape (places, parameters)."""
+    """The law's parameters at every place of the map on their link scale, and logs of what moved inputs count as.
+
+    Of shape (places, parameters + moved).
+    """
     return data["origin"] + data["map"] @ theta[: layout.mapped]
 
 
@@ -154,7 +157,19 @@ def cell_parameters(z: Array, layout: Layout, data: Data) -> dict[str, Array]:
 
 
 def _of_places(linked: Array, layout: Layout, data: Data) -> dict[str, Array]:
-    return unlink(layout.law, [linked[:, i] for i in range(linked.shape[1])], data["reference"])
+    return natural_at([linked[:, i] for i in range(linked.shape[1])], layout, data["reference"])
+
+
+def natural_at(linked: list[Array], layout: Layout, reference: Mapping[str, Array]) -> dict[str, Array]:
+    """From the link scale, one array a parameter and one an input that is moved, to the units of the equation.
+
+    A model that counts as one of g times its size is at the reference point where it has a g-th of that size.
+    """
+    count = len(layout.law.parameters)
+    moved = {
+        name: reference[name] * jnp.exp(-x) for name, x in zip(layout.moved, linked[count:], strict=True)
+    }
+    return unlink(layout.law, linked[:count], {**reference, **moved})
 
 
 def population(z: Array, layout: Layout, data: Data) -> list[Array]:

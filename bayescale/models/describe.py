@@ -19,6 +19,7 @@ def described(model: Model) -> str:
         "  pooling",
     ]
     lines += [f"    {p} ~ {model.pooling.get(p, '1')}" for p in definition.parameter_names]
+    lines += [f"    {name} ~ {model.pooling[name]}" for name in model.moved]
     lines += [f"    {NOISE} ~ {model.pooling[NOISE]}"] if NOISE in model.pooling else []
     lines += ["", "  priors: 90 % ranges, in natural units"]
     rows = []
@@ -45,6 +46,11 @@ def described(model: Model) -> str:
                     f"standard deviation{f' of {of}' if of != p.name else ''} between levels of {between}",
                 )
             )
+    for name in model.moved:
+        for covariate in model.formula(name).covariates:
+            prior = model.coefficient_prior(name, covariate).interval("real", 0.9)
+            what = f"change of log {name} that a run counts as, per {covariate.unit} among the runs"
+            rows.append((f"{name}.{covariate.name}", prior, what))
     for tag, members in model.tagged.items():
         mean, sd = model.correlation_prior(tag)
         reach = sd * NormalDist().inv_cdf(0.95)

@@ -93,6 +93,12 @@ class Design:
         )
 
     @cached_property
+    def moved(self) -> tuple[str, ...]:
+        """Inputs of the law that covariates of the table move."""
+        have = {c.parameter for c in self.coefficients}
+        return tuple(name for name in self.model.moved if name in have)
+
+    @cached_property
     def several(self) -> bool:
         """Whether some run gives several rows."""
         return len(np.unique(self.run)) < len(self.run)
@@ -235,6 +241,10 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         found, said = effects_on(model.formula(parameter), parameter, cells, covariates)
         effects += found
         notes += said
+    for name in model.moved:
+        coefficients += [
+            Coefficient(name, covariates[c]) for c in model.formula(name).covariates if c in covariates
+        ]
     noisier, said = effects_on(model.formula(NOISE), NOISE, cells, covariates)
     notes += said
     inputs = {name: runs[name].to_numpy(float) for name in law.inputs}

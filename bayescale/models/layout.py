@@ -37,15 +37,20 @@ class Layout:
     noise: tuple[str, ...] = ("sigma", "nu")
     """The noise parameters, all positive (`noise_names`)."""
     coefficients: tuple[int, ...] = ()
-    """Of each covariate's coefficient: index of its parameter."""
+    """Of each covariate's coefficient: index of its parameter, or of an input after them."""
     noisy: tuple[int, ...] = ()
     """Of each factor's effects on sigma: number of free coordinates."""
     tied: tuple[tuple[int, ...], ...] = ()
     """Sets of blocks whose effects are correlated."""
+    moved: tuple[str, ...] = ()
+    """Inputs of the law that covariates move: they follow its parameters in the map."""
 
     @property
     def _key(self) -> tuple[Any, ...]:
-        return self.blocks, self.misfit, self.clusters, self.noise, self.coefficients, self.noisy, self.tied
+        return (
+            *(self.blocks, self.misfit, self.clusters, self.noise),
+            *(self.coefficients, self.noisy, self.tied, self.moved),
+        )
 
     def __hash__(self) -> int:
         return hash((id(self.law), self._key))
@@ -96,7 +101,7 @@ class Parts(NamedTuple):
 
 
 def layout_of(design: Design) -> Layout:
-    names = design.law.parameter_names
+    names = (*design.law.parameter_names, *design.moved)
     blocks = tuple((names.index(e.parameter), e.free) for e in design.effects)
     return Layout(
         design.law,
@@ -107,6 +112,7 @@ def layout_of(design: Design) -> Layout:
         tuple(names.index(c.parameter) for c in design.coefficients),
         tuple(e.free for e in design.noise_effects),
         tuple(bundle.members for bundle in design.bundles),
+        design.moved,
     )
 
 

@@ -21,7 +21,7 @@ from pydantic import (
 
 from bayescale.bundled import bundled
 from bayescale.errors import UserError
-from bayescale.laws import Law, Range, law, law_from_expression, laws
+from bayescale.laws import Law, Range, counts_as, law, law_from_expression, laws
 from bayescale.models.covariates import Covariate
 from bayescale.models.pooling import Formula, parse
 
@@ -30,6 +30,9 @@ NOISE = "sigma"
 
 NOISIER = Range(0.1, 1.0)
 """Default spread of the noise between groups, of log sigma: from a tenth more or less to three times."""
+
+COUNTS_AS = 0.3
+"""Default reach of a coefficient of an input, of its log: from a quarter less to a third more of it."""
 
 CORRELATION = Range(-0.8, 0.8)
 """Default prior of correlations between effects of one tag."""
@@ -164,7 +167,8 @@ class Model(BaseModel):
     inputs : tuple of str
         Of an expression: columns that it takes beside those that are known.
     pooling : dict
-        A formula for each parameter, and of group effects for ``sigma``; what has none is the same for all runs.
+        A formula for each parameter, and of group effects for ``sigma``; what has none is the same for all runs. Of
+        covariates also for an input of the law, as ``params``: a run counts as one of so much more or less of it.
     priors : dict
         A range for the population mean of a parameter, the law's default where absent; and as ``parameter.covariate``
         for its coefficient, on the link scale per standard deviation of the covariate among the runs; and as
@@ -215,6 +219,9 @@ class Model(BaseModel):
                     and ("|" not in key or section == "spread")
                 ):
                     continue
+                if parameter in self.moved and section != "spread" and (slope or section == "pooling"):
+                    self._check_moved(parameter, slope)
+                    continue
                 if (
                     parameter not in names
                     or ("|" in key and section != "spread")
@@ -246,6 +253,9 @@ class Model(BaseModel):
             raise ValueError(
                 f"[pooling] {NOISE}: effects on the noise are correlated with no others; leave the tag out"
             )
+        for name in self.moved:
+            for covariate in self.formula(name).covariates:
+                self.coefficient_prior(name, covariate).normal("real")
         for tag, members in self.tagged.items():
             if len(members) < 2:
                 raise ValueError(
@@ -283,11 +293,15 @@ class Model(BaseModel):
         return tuple(dict.fromkeys(column for group in groups for column in group.factor))
 
     @property
+    def moved(self) -> tuple[str, ...]:
+        """Inputs of the law that have a formula: covariates make a run count as one of more or less of them."""
+        return tuple(name for name in self.definition.inputs if name in self.pooling)
+
+    @property
     def covariates(self) -> tuple[Covariate, ...]:
-        """Every covariate of some parameter, in order of first mention."""
-        return tuple(
-            dict.fromkeys(c for p in self.definition.parameter_names for c in self.formula(p).every_covariate)
-        )
+        """Every covariate of some parameter or input, in order of first mention."""
+        names = (*self.definition.parameter_names, *self.moved)
+        return tuple(dict.fromkeys(c for name in names for c in self.formula(name).every_covariate))
 
     def prior(self, parameter: str) -> Range:
         """Prior of a parameter's population mean."""
@@ -296,9 +310,10 @@ class Model(BaseModel):
     def coefficient_prior(self, parameter: str, covariate: Covariate) -> Range:
         """Prior of a coefficient, on the link scale per standard deviation of the covariate among the runs.
 
-        Where the model does not say, about zero, and as far as the groups of the parameter may differ.
+        Where the model does not say, about zero, and as far as the groups of the parameter may differ; of an input,
+        up to a third more or less of it.
         """
-        far = self._spread((parameter,), parameter).high
+        far = COUNTS_AS if parameter in self.moved else self._spread((parameter,), parameter).high
         return self.priors.get(f"{parameter}.{covariate.name}", Range(-far, far))
 
     def spread_prior(
@@ -331,6 +346,26 @@ class Model(BaseModel):
         # Half the logit of (1 + r) / 2 is Fisher's z of r.
         mean, sd = Range((1 + prior.low) / 2, (1 + prior.high) / 2, prior.mass).normal("unit")
         return mean / 2, sd / 2
+
+    def _check_moved(self, name: str, slope: str) -> None:
+        """A formula of an input, or the prior of a coefficient in it."""
+        formula = self.formula(name)
+        if formula.groups or not formula.covariates:
+            raise ValueError(
+                f"[pooling] {name} = {self.pooling[name]!r}: {name} is an input of the law, and covariates alone say "
+                "what a run's counts as; write 1 + log(aspect), or give a parameter group effects"
+            )
+        known = [c.name for c in formula.covariates]
+        if slope and slope not in known:
+            raise ValueError(
+                f"[priors] names {name + '.' + slope!r}, but the formula of {name} has the covariates "
+                f"{', '.join(known)}"
+            )
+        if not counts_as(self.definition, name):
+            raise ValueError(
+                f"[pooling] {name}: the parameters of the law {self.law} are not sampled at a reference point of "
+                f"{name}, so that covariates cannot say what a run's counts as; give a parameter the covariates"
+            )
 
     def _check_correlation(self, section: str, key: str) -> None:
         if section != "priors" or key not in self.tagged:

@@ -150,7 +150,7 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "law": law,
         "model": posterior.model,
         "equation": _equation(subject),
-        "formulas": [(p, posterior.model.pooling.get(p, "1")) for p in law.parameter_names],
+        "formulas": [(p, posterior.model.pooling.get(p, "1")) for p in (*law.parameter_names, *design.moved)],
         "pooling": sentences.pooling(design),
         "pooling_notes": sentences.pooling_notes(design, list(posterior.provenance["notes"])),
         "priors": tables.model_priors(subject),

@@ -365,6 +365,9 @@ def pooling(design: Design) -> list[tuple[str, str]]:
         if slopes or own:
             sentence += f"; it moves with {_list(list(dict.fromkeys([*slopes, *own])))}"
         said.append((name, sentence))
+    for name in design.moved:
+        by = [c.covariate.name for c in design.coefficients if c.parameter == name]
+        said.append((name, f"what a run counts as moves with {_list(by)}"))
     if design.noise_effects:
         parts = [f"{':'.join(e.factor)} ({len(e.levels)} levels)" for e in design.noise_effects]
         said.append((NOISE, f"the noise: a typical scale, with effects of {' and of '.join(parts)}"))

@@ -430,6 +430,8 @@ def _linked(model: Model, parameter: str) -> str:
     """What a parameter's effects are on, such as log A params0^-alpha."""
     if parameter == NOISE:
         return f"log {NOISE}"
+    if parameter in model.moved:
+        return f"log {parameter} that a run counts as,"
     found = model.definition.parameter(parameter)
     return f"{LINKS[found.support]} {found.centring.symbol if found.centring else parameter}".strip()
 

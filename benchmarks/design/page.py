@@ -25,8 +25,9 @@ and made-up worlds. Every policy starts from the eight cheapest runs of a table 
 the dearest runs, and a choice between six of them and doing nothing, priced so that it is close.
 
 - **ours**: information on the expected losses that the choice is about, the law linearised at 64 posterior draws, with
-  noise and drift in (`Posterior.plan`); **V-optimal**: their mean variance by the law linearised at the best fit; **D-optimal**: the law's
-  parameters, the same way. These three keep the better of two greedy baskets, by worth and by worth per FLOP.
+  noise and drift in (`Posterior.plan`); **V-optimal**: their mean variance by the law linearised at the best fit;
+  **D-optimal**: the law's parameters, the same way. These three keep the better of two greedy baskets, by worth and by
+  worth per FLOP.
 - **cheapest first**, **random** (three seeds), and **everything**, whose score is the unit.
 
 Every policy is fitted alike: Hoffmann's law with the library's priors and drift, by adaptive importance sampling of
@@ -78,8 +79,8 @@ def _races(found: pd.DataFrame) -> list[str]:
             rows.append((what, f"{share:.0%}", str(one["best"]), less, which))
     lines += _table(("figure", "share", "best other", "ours less that", "beyond its standard error"), rows)
     lines.append(
-        "With eight runs to begin with the posterior is wide and far from Gaussian, which is where the linear summary "
-        "of its draws, and the best fit alone, say least.\n"
+        "With eight runs to begin with the posterior is wide and far from Gaussian, which is where a law made linear, "
+        "at draws or at the best fit alone, says least.\n"
     )
     lines += ["Every table, CRPS in nats (effective draws behind the fits: median, least):\n"]
     rows = []

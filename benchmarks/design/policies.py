@@ -70,7 +70,7 @@ def _fill(order: np.ndarray, shop: Shop) -> list[int]:
 
 
 def ours(shop: Shop) -> list[int]:
-    """Information on the expected losses that the decision is about, the law linearised at draws, noise and drift in."""
+    """Information on the expected losses that are decided about, the law linearised at draws, noise and drift in."""
     offered, dear = shop.world.offered, shop.world.actions()
     labels = list(shop.posterior.design.cells.columns)
     columns = ["params", "tokens", "flops", *labels]
