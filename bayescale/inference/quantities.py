@@ -110,6 +110,16 @@ def _in_batches(function: Any, z: np.ndarray, layout: Layout, data: Data) -> Any
     return jax.tree.map(lambda *xs: np.concatenate(xs), *pieces)
 
 
+def _coefficients(design: Design, parameter: str, standard: np.ndarray) -> dict[str, np.ndarray]:
+    """Draws of a parameter's coefficients, or of an input's, by name."""
+    normals = coefficient_normals(design)
+    return {
+        c.name: normals[i, 0] + normals[i, 1] * standard[:, i]
+        for i, c in enumerate(design.coefficients)
+        if c.parameter == parameter
+    }
+
+
 def quantities(design: Design, z: np.ndarray) -> Quantities:
     """Named quantities of raw draws, shape (chains, draws, size)."""
     layout, shape = layout_of(design), z.shape[:2]
@@ -129,21 +139,20 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
     posterior: dict[str, np.ndarray] = {}
     dims: dict[str, list[str]] = {}
     coords: dict[str, list[Any]] = {"cell": design.cell_labels}
-    slopes = coefficient_normals(design)
     for name in layout.law.parameter_names:
         posterior[name], dims[name] = flat["cells"][name], ["cell"]
         if name in flat["terms"]:
             posterior[f"{name}_term"], dims[f"{name}_term"] = flat["terms"][name], ["cell"]
         posterior[f"{name}_mean"] = flat["means"][name]
-        for i, coefficient in enumerate(design.coefficients):
-            if coefficient.parameter == name:
-                posterior[coefficient.name] = slopes[i, 0] + slopes[i, 1] * flat["coefficients"][:, i]
+        posterior |= _coefficients(design, name, flat["coefficients"])
         for i, effects in enumerate(design.effects):
             if effects.parameter == name:
                 factor = ":".join(effects.factor)
                 posterior[effects.name], dims[effects.name] = flat["effects"][i], [factor]
                 posterior[f"{effects.name}_sd"] = flat["spreads"][:, i]
                 coords[factor] = list(effects.labels)
+    for name in layout.moved:
+        posterior |= _coefficients(design, name, flat["coefficients"])
     for i, misfit in enumerate(design.misfit):
         posterior[f"misfit_{misfit.axis}"] = flat["spreads"][:, len(design.effects) + i]
     for i, bundle in enumerate(design.bundles):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from bayescale.laws import Range
 from bayescale.models import Design, DesignError, Model, make_design
 from bayescale.models.arrays import coefficient_normals, data_of
-from bayescale.models.density import cell_parameters, log_density, log_likelihood, log_prior
+from bayescale.models.density import cell_parameters, expected_loss, log_density, log_likelihood, log_prior
 from bayescale.models.layout import layout_of, split
 from bayescale.runs import read_runs
 
@@ -157,6 +158,55 @@ def test_the_aspect_drops_out_where_size_tells_it_or_a_row_has_none(
         design = designed(rows, pooling=ASPECT)
         assert not design.covariates
         assert said in design.notes[0]
+
+
+def test_a_run_of_an_odd_shape_counts_as_a_smaller_one(shaped: pd.DataFrame) -> None:
+    """A law stated at a g-th of the size, seen at a size N, is that law seen at g N."""
+    for law in ("generalised", "chinchilla"):
+        model = Model(name="m", law=law, pooling={"params": "1 + log(aspect) + square(log(aspect))"})
+        design = make_design(model, shaped)
+        assert design.moved == ("params",)
+        layout, data = layout_of(design), data_of(design)
+        assert layout.moved == ("params",)
+        rng = np.random.default_rng(4)
+        z = rng.normal(scale=0.3, size=layout.size)
+        count = len(layout.law.parameters)
+        coefficients = np.asarray(coefficient_normals(design))
+        b = coefficients[:, 0] + coefficients[:, 1] * z[count : count + 2]
+        log = np.log(shaped["width"] / shaped["depth"])
+        x = ((log - log.mean()) / log.std(ddof=0)).to_numpy()
+        counts_as = shaped["params"].to_numpy() * np.exp(b[0] * x + b[1] * x**2)
+        still = z.copy()
+        still[count : count + 2] = -coefficients[:, 0] / coefficients[:, 1]
+        plain = {
+            name: np.asarray(v)[design.place] for name, v in cell_parameters(still, layout, data).items()
+        }
+        inputs = {"params": counts_as, "tokens": shaped["tokens"].to_numpy()}
+        expected = np.asarray(layout.law.loss(plain, inputs))
+        found = np.asarray(expected_loss(z, layout, data))
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        assert np.ptp(counts_as / shaped["params"]) > 0.05
+
+
+@pytest.mark.parametrize(
+    "law, pooling, said",
+    [
+        ("chinchilla", {"params": "1 + (1|task)"}, "params is an input of the law, and covariates alone"),
+        ("chinchilla", {"params": "1"}, "write 1 + log(aspect)"),
+        ("muennighoff", {"tokens": "1 + log(aspect)"}, "not sampled at a reference point of tokens"),
+        ("kaplan-d", {"params": "1 + log(aspect)"}, "names 'params'"),
+    ],
+)
+def test_an_input_that_nothing_can_move_is_named(law: str, pooling: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Model(name="m", law=law, pooling=pooling)
+    with pytest.raises(ValueError, match="has the covariates"):
+        Model(
+            name="m",
+            law="chinchilla",
+            pooling={"params": "1 + width"},
+            priors={"params.depth": Range(-0.1, 0.1)},
+        )
 
 
 @pytest.mark.parametrize(
