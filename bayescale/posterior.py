@@ -39,7 +39,7 @@ from bayescale.runs.cells import canonical
 MANY = 8
 """Groups above which a posterior is printed as their population, and not group by group."""
 
-FORMAT = 5
+FORMAT = 6
 """Version of the file's layout; a reader refuses what is newer than itself."""
 
 SIX = 6.0

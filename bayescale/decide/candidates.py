@@ -83,7 +83,9 @@ def generate_candidates(posterior: PosteriorData, target: pd.DataFrame, budget: 
     runs = posterior.runs
     low, high = (float(np.quantile(runs["tokens"] / runs["params"], p)) for p in (0.05, 0.95))
     others = [c for c in posterior.model.definition.inputs if c not in ("params", "tokens", "flops")]
-    labels = {c: target[c].iloc[0] for c in (*posterior.design.groups.columns, *others) if c in target}
+    shape = [name for scaled in posterior.design.covariates for name in scaled.covariate.columns]
+    columns = (*posterior.design.groups.columns, *others, *shape)
+    labels = {c: target[c].iloc[0] for c in columns if c in target}
     return sweep_grid(budget, k, (low, high), labels)
 
 

@@ -42,6 +42,13 @@ def groups_of(
     groups = posterior.design.groups if groups is None else groups
     if groups.empty and len(groups.columns) == 0:
         groups = pd.DataFrame(index=[0])
+    # A shape that is given is meant, not that of the groups' runs.
+    instead = [
+        scaled.covariate.column
+        for scaled in posterior.design.covariates
+        if scaled.covariate.columns and set(scaled.covariate.columns) <= set(given)
+    ]
+    groups = groups.drop(columns=[name for name in instead if name in groups])
     groups = groups.assign(**{name: float(x) for name, x in given.items()})
     _known_inputs(posterior, given)
     cells = Predictor(posterior).parameters(groups)
@@ -51,7 +58,8 @@ def groups_of(
 
 def _known_inputs(posterior: PosteriorData, fixed: Mapping[str, float]) -> None:
     others = [name for name in posterior.model.definition.inputs if name not in ("params", "tokens")]
-    covariates = {scaled.covariate.column for scaled in posterior.design.covariates}
+    every = [scaled.covariate for scaled in posterior.design.covariates]
+    covariates = {name for c in every for name in (c.column, *c.columns)}
     for name, value in fixed.items():
         if name in covariates:
             continue

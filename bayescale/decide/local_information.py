@@ -18,9 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from bayescale.decide.decision import DecisionError
 from bayescale.decide.measurements import Measurements, together
 from bayescale.forecast.beyond import axis_values, beyond
-from bayescale.forecast.expected import inputs_of
+from bayescale.forecast.expected import Predictor, inputs_of
 from bayescale.inference.drift import COMMON
 from bayescale.models import Design
 from bayescale.models.arrays import Data, data_of, linear_map
@@ -41,13 +42,7 @@ DRAWS = 64
 
 
 class LocalKnowledge:
-    """What batches of candidates would tell about the expected losses of targets.
-
-    Attributes
-    ----------
-    covariance : ndarray, shape (draws, candidates + targets, candidates + targets)
-        Of the log expected losses that the fitted runs leave, at every draw.
-    """
+    """What batches of candidates would tell about the expected losses of targets."""
 
     def __init__(
         self, measurements: Measurements, targets: pd.DataFrame, kept: np.ndarray | None = None
@@ -58,56 +53,71 @@ class LocalKnowledge:
         ----------
         measurements : Measurements
         targets : DataFrame
-            Runs whose expected losses are to be known; they and the candidates are of groups that were fitted, and
-            have the columns that a forecast takes (`within`).
+            Runs whose expected losses are to be known; they and the candidates are of groups that were fitted
+            (`within`).
         kept : ndarray of bool, shape (rows,), optional
             Fitted rows that count; all of them where absent.
         """
         posterior = measurements.posterior
         self._count = len(measurements.runs)
-        points = pd.concat([measurements.runs, targets], ignore_index=True)
+        located = [Predictor(posterior).located(table) for table in (measurements.runs, targets)]
+        points = pd.concat(located, ignore_index=True)
         draws = len(posterior.z)
         at = np.unique(np.linspace(0, draws - 1, min(DRAWS, draws)).round().astype(int))
         layout, data = layout_of(posterior.design), data_of(posterior.design, kept)
-        covariance = _covariances(posterior.z[at], layout, data, _data_at(posterior, points, data))
-        joint = np.asarray(covariance) + _drifts(posterior, points, at)
+        root = np.asarray(_roots(posterior.z[at], layout, data, _data_at(posterior, points, data)))
+        good = np.isfinite(root).all(axis=(1, 2))
+        if not good.any():
+            raise DecisionError("no posterior draw has a finite slope at these runs: see health()")
+        self._root, at = root[good], at[good]
+        self._drifts = _drifts(posterior, points, at)
         # A t's information on its centre is that of a normal with this variance.
-        scale, nu = (x[at] for x in measurements.noise)
-        noise = scale**2 * (nu + 3) / (nu + 1)
-        good = np.isfinite(joint).all(axis=(1, 2))
-        self.covariance, self._noise = joint[good], noise[good]
+        scale, nu = (np.broadcast_to(x, (draws, self._count))[at] for x in measurements.noise)
+        self._noise = scale**2 * (nu + 3) / (nu + 1)
+        self._own = (self._root**2).sum(axis=2) + sum(k * np.diag(shape) for k, shape in self._drifts)
+        targeted = range(self._count, len(points))
+        self._cross = np.stack([self._row(i)[:, : self._count] for i in targeted], axis=2)
 
     def gain(self, batch: tuple[int, ...]) -> float:
         """Expected information of a batch on each of the targets, summed, nats."""
-        return float(self._information(self._after(batch)).sum())
+        own, _ = self._after(batch)
+        n = self._count
+        return float(-0.5 * np.log(own[:, n:] / self._own[:, n:]).mean(axis=0).sum())
 
     def each(self, batch: tuple[int, ...] = ()) -> np.ndarray:
         """Gain that every candidate would add to a batch, shape (candidates,)."""
-        joint, n = self._after(batch), self._count
-        own = np.diagonal(joint, axis1=1, axis2=2)
-        share = joint[:, :n, n:] ** 2 / (own[:, :n, None] + self._noise[:, :, None]) / own[:, None, n:]
+        own, cross = self._after(batch)
+        n = self._count
+        share = cross**2 / (own[:, :n] + self._noise)[:, :, None] / own[:, None, n:]
         return np.asarray(-0.5 * np.log1p(-np.minimum(share, 1 - 1e-9)).mean(axis=0).sum(axis=1))
 
-    def _information(self, after: np.ndarray) -> np.ndarray:
-        n = self._count
-        before, left = (np.diagonal(x, axis1=1, axis2=2)[:, n:] for x in (self.covariance, after))
-        return np.asarray(-0.5 * np.log(left / before).mean(axis=0))
+    def variance(self) -> np.ndarray:
+        """Of every candidate's and then every target's log expected loss as it is now, shape (draws, points)."""
+        return np.asarray(self._own)
 
-    def _after(self, batch: tuple[int, ...]) -> np.ndarray:
-        """Covariance of candidates' and targets' log losses that a batch leaves, at every draw."""
-        joint = self.covariance.copy()
+    def _row(self, i: int) -> np.ndarray:
+        """Covariance of one point with all, shape (draws, points)."""
+        drifts = sum((k * shape[i] for k, shape in self._drifts), np.zeros(1))
+        return np.asarray(np.einsum("dpl,dl->dp", self._root, self._root[:, i]) + drifts)
+
+    def _after(self, batch: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Variances of all points, and covariances of candidates with targets, that a batch leaves at every draw."""
+        n, columns = self._count, list[np.ndarray]()
+        own, cross = self._own.copy(), self._cross.copy()
         for i in batch:
-            measured = joint[:, i, i] + self._noise[:, i]
-            joint -= joint[:, :, i, None] * joint[:, None, i, :] / measured[:, None, None]
-        return joint
+            # One column of a Cholesky root, of all points on the batch.
+            column = self._row(i) - sum(known * known[:, i, None] for known in columns)
+            column = column / np.sqrt(own[:, i] + self._noise[:, i])[:, None]
+            columns.append(column)
+            own -= column**2
+            cross -= column[:, :n, None] * column[:, None, n:]
+        return own, cross
 
 
 def within(posterior: PosteriorData, points: pd.DataFrame) -> bool:
-    """Whether every point is of a group that was fitted, and says where it has the covariates."""
+    """Whether every point is of a group that was fitted."""
     design = posterior.design
-    columns = list(design.cells.columns)
-    said = all(scaled.covariate.known(points) for scaled in design.covariates)
-    return said and set(columns) <= set(points.columns) and -1 not in _cells(design, points)
+    return set(design.cells.columns) <= set(points.columns) and -1 not in _cells(design, points)
 
 
 def _cells(design: Design, points: pd.DataFrame) -> np.ndarray:
@@ -125,13 +135,14 @@ def _data_at(posterior: PosteriorData, points: pd.DataFrame, data: Data) -> Data
     design = posterior.design
     cell = _cells(design, points)
     places = design.cells.iloc[cell].reset_index(drop=True)
-    for scaled in design.covariates:
-        places[scaled.covariate.column] = scaled.covariate.read(points)
+    places = places.assign(**{name: points[name] for name in {s.covariate.column for s in design.covariates}})
     known = axis_values(posterior, points, design.misfit_axes)
     misfit = []
     for axis in design.misfit:
         top = design.misfit_axes[axis.axis].max()
-        distance = np.maximum(0.0, top - known.get(axis.axis, np.full(len(points), top)))
+        # A point that does not say where it lies is taken to be at the top, as one beyond it is.
+        place = np.nan_to_num(known.get(axis.axis, np.full(len(points), np.nan)), nan=top)
+        distance = np.maximum(0.0, top - place)
         own = cell if axis.cells > 1 else np.zeros_like(cell)
         misfit.append({"basis": jnp.asarray(axis.basis(distance)), "own": jnp.asarray(own)})
     table = points
@@ -148,8 +159,8 @@ def _data_at(posterior: PosteriorData, points: pd.DataFrame, data: Data) -> Data
 
 
 @partial(jax.jit, static_argnums=1)
-def _covariances(z: Any, layout: Layout, data: Data, there: Data) -> Any:
-    """Covariance of the points' log expected losses at every draw, shape (draws, points, points)."""
+def _roots(z: Any, layout: Layout, data: Data, there: Data) -> Any:
+    """At every draw R, whose R R' is the covariance of the points' log losses by the law: (draws, points, linear)."""
     linear = layout.linear
 
     def slopes(one: Any, arrays: Data) -> Any:
@@ -174,22 +185,26 @@ def _covariances(z: Any, layout: Layout, data: Data, there: Data) -> Any:
             total = jax.ops.segment_sum(weight, data["run"], runs)
             told = told - sums.T @ (sums / (noise["sigma_run"] ** -2 + total)[:, None])
         precision = precision + told * (noise["nu"] + 1) / (noise["nu"] + 3)
-        return wanted @ jnp.linalg.solve(precision, wanted.T)
+        return jax.scipy.linalg.solve_triangular(jnp.linalg.cholesky(precision), wanted.T, lower=True).T
 
     return jax.lax.map(at, z)
 
 
-def _drifts(posterior: PosteriorData, points: pd.DataFrame, at: np.ndarray) -> np.ndarray:
-    """What the drift beyond the fitted runs adds to those covariances, as refits have it (`Measurements.expected`)."""
+def _drifts(
+    posterior: PosteriorData, points: pd.DataFrame, at: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What the drift beyond the fitted runs adds to those covariances, as refits have it (`Measurements.expected`).
+
+    Of each axis: how much at each draw, shape (draws, 1), times a covariance of points, shape (points, points).
+    """
     cell = _cells(posterior.design, points)
     alike = np.where(np.equal.outer(cell, cell), 1.0, COMMON)
-    total = np.zeros((len(at), len(points), len(points)))
+    found = []
     for axis, distance in beyond(posterior, points).items():
         out = np.flatnonzero(distance > 0)
-        if not len(out):
-            continue
-        d = distance[out]
-        shape = np.outer(d, d) * together(d, d) * alike[np.ix_(out, out)]
-        size = posterior.draws(f"drift_{axis}")[at] ** 2
-        total[np.ix_(np.arange(len(at)), out, out)] += size[:, None, None] * shape
-    return total
+        if len(out):
+            d = distance[out]
+            shape = np.zeros((len(points), len(points)))
+            shape[np.ix_(out, out)] = np.outer(d, d) * together(d, d) * alike[np.ix_(out, out)]
+            found.append((posterior.draws(f"drift_{axis}")[at, None] ** 2, shape))
+    return found

@@ -209,45 +209,54 @@ class Predictor:
 
     def _covariates(self, points: pd.DataFrame) -> list[tuple[float, ...]]:
         """Of each point, where it has each covariate of the design, in standard deviations from the runs' mean."""
-        found = []
+        located = self.located(points)
+        found = [scaled.standard(located).tolist() for scaled in self._posterior.design.covariates]
+        return list(zip(*found, strict=True)) if found else [()] * len(points)
+
+    def located(self, points: pd.DataFrame) -> pd.DataFrame:
+        """Points with a number in the column of every covariate of the design.
+
+        A quotient is that of its two columns where they say it, and else what the runs of the point's cell have in the
+        mean; all runs, for a new or unnamed cell.
+
+        Raises
+        ------
+        PointsError
+            A point does not say where it has a covariate, or says what it cannot be.
+        """
+        columns: dict[str, np.ndarray] = {}
         for scaled in self._posterior.design.covariates:
             column, covariate = scaled.covariate.column, scaled.covariate
-            if not covariate.known(points) and covariate.columns:
-                found.append(self._usual(scaled, points))
-                continue
-            if not covariate.known(points):
+            if not covariate.known(points) and not covariate.columns:
                 low, high = (covariate.raw(np.array(x)) for x in (scaled.low, scaled.high))
                 raise PointsError(
                     f"the points lack the column {column!r}, which the model takes as a covariate; say at which (the "
                     f"runs have {low:.4g} to {high:.4g})"
                 )
-            x = scaled.standard(points)
-            if np.isnan(x).any():
-                row = int(np.flatnonzero(np.isnan(x))[0])
+            found = covariate.values(points)
+            empty = np.isnan(found)
+            if covariate.columns:
+                empty &= covariate.said(points)
+            if empty.any():
+                row = int(np.flatnonzero(empty)[0])
                 raise PointsError(
                     f"row {row + 1}, column {column}: {str(points[column].iloc[row])[:40]!r} is not {covariate.must}, "
                     f"as the covariate {covariate.name} has to be"
                 )
-            found.append(x)
-        return list(zip(*(x.tolist() for x in found), strict=True)) if found else [()] * len(points)
+            raw = covariate.raw(found)
+            columns[column] = np.where(np.isnan(raw), self._usual(scaled, points), raw)
+        return points.assign(**columns)
 
     def _usual(self, scaled: Scaled, points: pd.DataFrame) -> np.ndarray:
         """Where the runs of each point's cell have a covariate in the mean; all runs, for a new or unnamed cell."""
-        groups, design = self._posterior.design.groups, self._posterior.design
+        design = self._posterior.design
         columns = list(design.cells.columns)
-        middle = float(scaled.standard(pd.DataFrame({scaled.covariate.column: [scaled.middle]}))[0])
         if not columns or not set(columns) <= set(points.columns):
-            return np.full(len(points), middle)
-        known = dict(
-            zip(design.cells.itertuples(index=False, name=None), scaled.standard(groups), strict=True)
-        )
-        named = points[columns].astype(object)
-        return np.array(
-            [
-                known.get(tuple(map(label_text, row)), middle)
-                for row in named.itertuples(index=False, name=None)
-            ]
-        )
+            return np.full(len(points), scaled.middle)
+        cells = design.cells.itertuples(index=False, name=None)
+        known = dict(zip(cells, design.groups[scaled.covariate.column], strict=True))
+        named = points[columns].astype(object).itertuples(index=False, name=None)
+        return np.array([known.get(tuple(map(label_text, row)), scaled.middle) for row in named])
 
     def _group(self, labels: dict[str, object]) -> _Group:
         design = self._posterior.design

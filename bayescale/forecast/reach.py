@@ -101,10 +101,12 @@ def _outside(posterior: PosteriorData, points: pd.DataFrame) -> list[tuple[float
     """Of each point, how far its covariates lie outside the runs', in widths of their range, and which do."""
     furthest = np.zeros(len(points))
     said: list[list[str]] = [[] for _ in range(len(points))]
+    seen: set[str] = set()
     for scaled in posterior.design.covariates:
         covariate = scaled.covariate
-        if covariate.squared or not covariate.known(points):
+        if covariate.column in seen or not covariate.known(points):
             continue
+        seen.add(covariate.column)
         widths = np.nan_to_num(scaled.outside(points))
         furthest = np.maximum(furthest, widths)
         low, high = (float(covariate.raw(np.array(x))) for x in (scaled.low, scaled.high))

@@ -83,13 +83,19 @@ def typical(law: Law) -> dict[str, float]:
 
 def counts_as(law: Law, name: str) -> bool:
     """Whether a law whose parameters are stated at twice an input is that law at half of the input."""
+    rng = np.random.default_rng(0)
     at = reference(law)
-    middle = {p.name: p.prior.interval(p.support, 1e-9)[0] for p in law.parameters}
-    there = law.natural(middle, {**at, name: 2 * at[name]})
-    here = law.natural(middle, at)
-    run = {key: np.full(3, x) for key, x in at.items()} | {name: at[name] * np.array([0.3, 1.0, 4.0])}
+    run = {key: x * np.exp(rng.normal(scale=0.5, size=4)) for key, x in at.items()}
     half = run | {name: run[name] / 2}
-    one, other = (
-        np.asarray(law.loss(values, law.prepared(inputs))) for values, inputs in ((there, run), (here, half))
-    )
-    return bool(np.allclose(one, other, rtol=1e-6, atol=0))
+    for _ in range(4):
+        sampled = {
+            p.name: p.prior.interval(p.support, rng.uniform(0, 0.8))[rng.integers(2)] for p in law.parameters
+        }
+        there, here = (law.natural(sampled, {**at, name: k * at[name]}) for k in (2, 1))
+        one, other = (
+            np.asarray(law.loss(values, law.prepared(inputs)))
+            for values, inputs in ((there, run), (here, half))
+        )
+        if not np.allclose(one, other, rtol=1e-6, atol=0):
+            return False
+    return True

@@ -68,10 +68,26 @@ class Covariate:
         return self.column in table or (bool(self.columns) and set(self.columns) <= set(table.columns))
 
     def read(self, table: pd.DataFrame) -> Array:
-        """Of every row, in the units of the column, shape (rows,): NaN where a cell is empty or is no number."""
-        given = (self.column,) if self.column in table else self.columns
-        first, *over = (pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in given)
-        return np.asarray(first / np.where(over[0] > 0, over[0], np.nan) if over else first)
+        """Of every row, in the units of the column, shape (rows,): NaN where a cell is empty or is no number.
+
+        A quotient that a row leaves empty is that of the row's two columns, where it has them.
+        """
+        found = np.full(len(table), np.nan)
+        if self.column in table:
+            found = pd.to_numeric(table[self.column], errors="coerce").to_numpy(float, copy=True)
+        if self.columns and set(self.columns) <= set(table.columns):
+            over, under = (
+                pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in self.columns
+            )
+            quotient = over / np.where(under > 0, under, np.nan)
+            found = np.where(self.said(table), found, quotient)
+        return found
+
+    def said(self, table: pd.DataFrame) -> Array:
+        """Whether each row has something in the covariate's own column, whatever it is; bool of shape (rows,)."""
+        if self.column not in table:
+            return np.zeros(len(table), dtype=bool)
+        return table[self.column].notna().to_numpy()
 
     def values(self, table: pd.DataFrame) -> Array:
         """Of every row, on the scale of the formula before any square: NaN where a cell is not what it must be."""
@@ -84,7 +100,10 @@ class Covariate:
         """Whether a quotient is about the same in models of a size: its effect is then not to be told from size's."""
         if not self.columns or "params" not in table:
             return False
-        size = np.log(table["params"].to_numpy(float))
+        params = pd.to_numeric(table["params"], errors="coerce").to_numpy(float)
+        if not (params > 0).all():
+            return False
+        size = np.log(params)
         line = np.stack([np.ones(len(size)), size - size.mean(), (size - size.mean()) ** 2], axis=1)
         log = np.log(self.read(table))
         return bool((log - line @ np.linalg.lstsq(line, log, rcond=None)[0]).std() < APART)

@@ -376,7 +376,7 @@ def _covariates(model: Model, runs: pd.DataFrame) -> tuple[dict[Covariate, Scale
             continue
         values = covariate.values(runs)
         bad = np.flatnonzero(np.isnan(values))
-        if len(bad) and column not in runs:
+        if len(bad) and covariate.columns and not covariate.said(runs)[bad].any():
             either = " and ".join(covariate.columns)
             notes.append(f"row {bad[0] + 1} has no {column} ({either}): it drops out of the formulas")
             continue
@@ -387,6 +387,9 @@ def _covariates(model: Model, runs: pd.DataFrame) -> tuple[dict[Covariate, Scale
             )
         if np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max())):
             notes.append(f"column {column!r} has the one value {values[0]:g}: it drops out of the formulas")
+            continue
+        if covariate.squared and len(np.unique(values)) < 3:
+            notes.append(f"column {column!r} has two values: its square drops out of the formulas")
             continue
         if covariate.told_by_size(runs):
             notes.append(f"models of a size have about the same {column}: it drops out of the formulas")

@@ -117,7 +117,7 @@ def test_the_law_linearised_at_draws_knows_what_the_posterior_knows(posterior: b
     # What is left of every run's variance when nothing is bought is the posterior's, drift beyond the runs included.
     both = pd.concat([candidates, targets], ignore_index=True)
     now = np.log(loss_draws(posterior, both, "mean")[0]).var(axis=0)
-    there = np.diagonal(local.covariance, axis1=1, axis2=2).mean(axis=0)
+    there = local.variance().mean(axis=0)
     assert there == pytest.approx(now, rel=0.5)
     # And so is how the two go together, which is what buying is about.
     alone = LocalKnowledge(measurements, targets.tail(1))

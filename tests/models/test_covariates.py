@@ -153,11 +153,25 @@ def test_the_aspect_drops_out_where_size_tells_it_or_a_row_has_none(
         (ladder, "models of a size have about the same aspect"),
         (shaped.assign(width=[None, *shaped["width"][1:]]), "row 1 has no aspect (width and depth)"),
         (shaped.assign(depth=[0.0, *shaped["depth"][1:]]), "row 1 has no aspect (width and depth)"),
+        (shaped.assign(aspect=None, depth=None), "no column 'aspect'"),
         (table.drop(columns="width"), "no column 'aspect'"),
     ):
         design = designed(rows, pooling=ASPECT)
         assert not design.covariates
         assert said in design.notes[0]
+
+
+def test_blanks_among_aspects_are_filled_from_width_and_depth(shaped: pd.DataFrame) -> None:
+    aspect = shaped["width"] / shaped["depth"]
+    blank = aspect.where(aspect.index != 3)
+    assert designed(shaped.assign(aspect=blank), pooling=ASPECT).covariates == (
+        designed(shaped, pooling=ASPECT).covariates
+    )
+    with pytest.raises(DesignError, match="row 4, column aspect: 'wide' is not a positive number"):
+        designed(shaped.assign(aspect=aspect.astype(object).where(aspect.index != 3, "wide")), pooling=ASPECT)
+    # Of two values, a square says what the mean does.
+    two = shaped.assign(aspect=np.where(np.arange(len(shaped)) % 2, 10.0, 80.0))
+    assert [c.name for c in designed(two, pooling=ASPECT).coefficients] == ["E.log(aspect)"]
 
 
 def test_a_run_of_an_odd_shape_counts_as_a_smaller_one(shaped: pd.DataFrame) -> None:
@@ -194,6 +208,7 @@ def test_a_run_of_an_odd_shape_counts_as_a_smaller_one(shaped: pd.DataFrame) -> 
         ("chinchilla", {"params": "1 + (1|task)"}, "params is an input of the law, and covariates alone"),
         ("chinchilla", {"params": "1"}, "write 1 + log(aspect)"),
         ("muennighoff", {"tokens": "1 + log(aspect)"}, "not sampled at a reference point of tokens"),
+        ("ludziejewski", {"experts": "1 + log(aspect)"}, "not sampled at a reference point of experts"),
         ("kaplan-d", {"params": "1 + log(aspect)"}, "names 'params'"),
     ],
 )
