@@ -31,6 +31,9 @@ CHAINS, DRAWS = 2, 400
 SETTLED = 1.05
 """R-hat of the forecasts below which a fold counts."""
 
+LONGER = 3
+"""How many times as long a fold is drawn again that did not settle: what did not count would not have widened bands."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
@@ -130,7 +133,12 @@ def run_folds(
 
         return progress and tell
 
-    return [_fold(design, known, seed + 1 + i, quick, cut, told(i)) for i, cut in enumerate(chosen)]
+    found = [_fold(design, known, seed + 1 + i, quick, cut, told(i)) for i, cut in enumerate(chosen)]
+    longer = replace(quick, warmup=LONGER * quick.warmup, draws=LONGER * quick.draws)
+    return [
+        fold if fold.settled else _fold(design, known, seed + 1 + i, longer, chosen[i], None)
+        for i, fold in enumerate(found)
+    ]
 
 
 def _fold(

@@ -10,7 +10,7 @@ import bayescale as bs
 from bayescale.forecast import PointsError, expected, expected_loss
 from bayescale.forecast.expected import Predictor
 from bayescale.inference.drift import COMMON
-from bayescale.models.density import unlink
+from bayescale.models.density import natural_at
 
 
 def point(**labels: str | None) -> pd.DataFrame:
@@ -42,12 +42,12 @@ def test_a_group_from_a_wide_population_has_a_forecast(
     posterior: bs.Posterior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wide(*arguments: Any) -> dict[str, np.ndarray]:
-        found = {name: np.array(value) for name, value in unlink(*arguments).items()}
+        found = {name: np.array(value) for name, value in natural_at(*arguments).items()}
         # An exponent of thousands, and an amplitude past what a float holds.
         found["beta"][0], found["B"][0] = 3e3, np.inf
         return found
 
-    monkeypatch.setattr(expected, "unlink", wide)
+    monkeypatch.setattr(expected, "natural_at", wide)
     assert np.isfinite(
         posterior.predict(point(architecture="lstm", task="prose")).filter(like="q").to_numpy()
     ).all()
