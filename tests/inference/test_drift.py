@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.inference import Settings, folds
 from bayescale.inference.drift import HELD, _of_fold, drift_draws, evidence, log_prior
-from bayescale.inference.folds import Fold, choose_folds
+from bayescale.inference.folds import Cut, Fold, choose_folds
 from bayescale.models import Design, Model, make_design
 from bayescale.models.spec import Drift
 
@@ -32,9 +33,9 @@ def fold_of(design: Design, share: float, k: float, rng: np.random.Generator) ->
 
 
 def test_folds_cut_the_top_of_each_axis(design: Design) -> None:
-    folds = choose_folds(design)
-    assert {axis for axis, _, _ in folds} == set(AXES)
-    for axis, share, kept in folds:
+    cuts = choose_folds(design)
+    assert {axis for axis, _, _ in cuts} == set(AXES)
+    for axis, share, kept in cuts:
         x = design.axes[axis]
         assert kept.any() and (~kept).any()
         assert x[~kept].min() > x.max() - share * np.ptp(x) >= x[kept].max()
@@ -94,6 +95,24 @@ def test_what_did_not_settle_or_repeats_itself_does_not_count(design: Design) ->
     only = half.kept[~fold.kept]
     alone = _of_fold(design, fold, AXES, k, only)
     assert both == pytest.approx(alone)
+
+
+def test_a_fold_that_does_not_settle_is_drawn_longer(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, float, int, int]] = []
+
+    def once(
+        design: Design, known: object, seed: int, settings: Settings, cut: Cut, progress: object
+    ) -> Fold:
+        axis, share, _ = cut
+        asked.append((axis, share, settings.warmup, settings.draws))
+        short = axis == "flops" and share == 0.15 and settings.draws == folds.DRAWS
+        found = fold_of(design, share, 0.0, np.random.default_rng(0))
+        return replace(found, axis=axis, r_hat=1.2 if short else 1.0)
+
+    monkeypatch.setattr(folds, "_fold", once)
+    found = folds.run_folds(design, None, 0, Settings(warmup=500))  # type: ignore[arg-type]
+    assert all(fold.settled for fold in found) and len(found) == len(choose_folds(design))
+    assert asked[len(found) :] == [("flops", 0.15, 1500, 3 * folds.DRAWS)]
 
 
 def test_a_fit_keeps_its_folds(posterior: bs.Posterior) -> None:
