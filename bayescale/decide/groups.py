@@ -58,8 +58,7 @@ def groups_of(
 
 def _known_inputs(posterior: PosteriorData, fixed: Mapping[str, float]) -> None:
     others = [name for name in posterior.model.definition.inputs if name not in ("params", "tokens")]
-    every = [scaled.covariate for scaled in posterior.design.covariates]
-    covariates = {name for c in every for name in (c.column, *c.columns)}
+    covariates = {name for scaled in posterior.design.covariates for name in scaled.covariate.names}
     for name, value in fixed.items():
         if name in covariates:
             continue

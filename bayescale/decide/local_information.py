@@ -23,7 +23,6 @@ from bayescale.decide.measurements import Measurements, together
 from bayescale.forecast.beyond import axis_values, beyond
 from bayescale.forecast.expected import Predictor, inputs_of
 from bayescale.inference.drift import COMMON
-from bayescale.models import Design
 from bayescale.models.arrays import Data, data_of, linear_map
 from bayescale.models.density import (
     expected_loss,
@@ -32,7 +31,6 @@ from bayescale.models.density import (
     noise_of,
     off_diagonal,
 )
-from bayescale.models.labels import label_text
 from bayescale.models.layout import Layout, layout_of, split
 from bayescale.models.noise import row_scale
 from bayescale.posterior import PosteriorData
@@ -116,24 +114,13 @@ class LocalKnowledge:
 
 def within(posterior: PosteriorData, points: pd.DataFrame) -> bool:
     """Whether every point is of a group that was fitted."""
-    design = posterior.design
-    return set(design.cells.columns) <= set(points.columns) and -1 not in _cells(design, points)
-
-
-def _cells(design: Design, points: pd.DataFrame) -> np.ndarray:
-    """The cell of each point; -1 where its labels together are those of none."""
-    columns = list(design.cells.columns)
-    if not columns:
-        return np.zeros(len(points), dtype=int)
-    known = {row: i for i, row in enumerate(design.cells.itertuples(index=False, name=None))}
-    labels = points[columns].astype(object).itertuples(index=False, name=None)
-    return np.array([known.get(tuple(map(label_text, row)), -1) for row in labels])
+    return -1 not in posterior.design.cells_of(points)
 
 
 def _data_at(posterior: PosteriorData, points: pd.DataFrame, data: Data) -> Data:
     """The arrays that the expected loss of points takes, in the fit's own coordinates."""
     design = posterior.design
-    cell = _cells(design, points)
+    cell = design.cells_of(points)
     places = design.cells.iloc[cell].reset_index(drop=True)
     places = places.assign(**{name: points[name] for name in {s.covariate.column for s in design.covariates}})
     known = axis_values(posterior, points, design.misfit_axes)
@@ -197,7 +184,7 @@ def _drifts(
 
     Of each axis: how much at each draw, shape (draws, 1), times a covariance of points, shape (points, points).
     """
-    cell = _cells(posterior.design, points)
+    cell = posterior.design.cells_of(points)
     alike = np.where(np.equal.outer(cell, cell), 1.0, COMMON)
     found = []
     for axis, distance in beyond(posterior, points).items():

@@ -143,10 +143,10 @@ def check_run(posterior: PosteriorData, run: Run, who: str, ensemble: bool = Fal
         )
     law = posterior.model.definition
     covariates = [scaled.covariate for scaled in posterior.design.covariates]
-    taken = {*law.inputs, *(name for c in covariates for name in (c.column, *c.columns))}
+    taken = {*law.inputs, *(name for c in covariates for name in c.names)}
     given = {"params", "tokens", "flops"} | ({"ensemble"} if ensemble else set())
     # The aspect of a model is its group's where nobody says another.
-    usual = {name for c in covariates if c.columns for name in (c.column, *c.columns)}
+    usual = {name for c in covariates if c.columns for name in c.names}
     lacking = sorted(taken - given - usual - set(run.inputs))
     if lacking:
         raise DecisionError(

@@ -244,23 +244,22 @@ class Predictor:
                     f"as the covariate {covariate.name} has to be"
                 )
             raw = covariate.raw(found)
-            columns[column] = np.where(np.isnan(raw), self._usual(scaled, points), raw)
+            silent = np.isnan(raw)
+            columns[column] = np.where(silent, self._usual(scaled, points), raw) if silent.any() else raw
         return points.assign(**columns)
 
     def _usual(self, scaled: Scaled, points: pd.DataFrame) -> np.ndarray:
         """Where the runs of each point's cell have a covariate in the mean; all runs, for a new or unnamed cell."""
         design = self._posterior.design
-        columns = list(design.cells.columns)
-        if not columns or not set(columns) <= set(points.columns):
+        if design.cells.columns.empty:
             return np.full(len(points), scaled.middle)
-        cells = design.cells.itertuples(index=False, name=None)
-        known = dict(zip(cells, design.groups[scaled.covariate.column], strict=True))
-        named = points[columns].astype(object).itertuples(index=False, name=None)
-        return np.array([known.get(tuple(map(label_text, row)), scaled.middle) for row in named])
+        cell = design.cells_of(points)
+        own = design.groups[scaled.covariate.column].to_numpy(float)
+        return np.where(cell < 0, scaled.middle, own[cell])
 
     def _group(self, labels: dict[str, object]) -> _Group:
         design = self._posterior.design
-        names = (*self._layout.law.parameter_names, *self._layout.moved)
+        names = self._layout.names
         means, coefficients, free = self._pieces
         missing = [column for column in design.cells.columns if labels.get(column) is None]
         cells = self._cells_for(labels, missing)

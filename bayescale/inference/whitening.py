@@ -80,7 +80,7 @@ TAIL, FLAT = 0.05, 0.7
 
 def leading(layout: Layout) -> np.ndarray:
     """Which of the linear coordinates lead (`Law.leads`), bool of shape (linear,)."""
-    names = (*layout.law.parameter_names, *layout.moved)
+    names = layout.names
     lead = [name in layout.law.leads for name in layout.law.parameter_names]
     lead += [names[parameter] in layout.law.leads for parameter in layout.coefficients]
     for parameter, free in layout.blocks:

@@ -63,6 +63,11 @@ class Covariate:
         """What a table may have in its place: the two columns that it is the quotient of, or none."""
         return QUOTIENTS.get(self.column, ())
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column that says it, or a part of it."""
+        return (self.column, *self.columns)
+
     def known(self, table: pd.DataFrame) -> bool:
         """Whether a table says it."""
         return self.column in table or (bool(self.columns) and set(self.columns) <= set(table.columns))

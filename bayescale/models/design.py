@@ -92,6 +92,17 @@ class Design:
             else ["all"]
         )
 
+    def cells_of(self, points: pd.DataFrame) -> Array:
+        """The cell of each point, shape (points,): -1 where its labels together are those of none."""
+        columns = list(self.cells.columns)
+        if not columns:
+            return np.zeros(len(points), dtype=int)
+        if not set(columns) <= set(points.columns):
+            return np.full(len(points), -1)
+        known = {row: i for i, row in enumerate(self.cells.itertuples(index=False, name=None))}
+        labels = points[columns].astype(object).itertuples(index=False, name=None)
+        return np.array([known.get(tuple(map(label_text, row)), -1) for row in labels], dtype=int)
+
     @cached_property
     def moved(self) -> tuple[str, ...]:
         """Inputs of the law that covariates of the table move."""
@@ -235,16 +246,12 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         places, place = _cells(labels.assign(**columns))
     coefficients: list[Coefficient] = []
     effects: list[Effects] = []
-    for parameter in law.parameter_names:
+    for parameter in (*law.parameter_names, *model.moved):
         common = [covariates[c] for c in model.formula(parameter).covariates if c in covariates]
         coefficients += [Coefficient(parameter, scaled) for scaled in common]
         found, said = effects_on(model.formula(parameter), parameter, cells, covariates)
         effects += found
         notes += said
-    for name in model.moved:
-        coefficients += [
-            Coefficient(name, covariates[c]) for c in model.formula(name).covariates if c in covariates
-        ]
     noisier, said = effects_on(model.formula(NOISE), NOISE, cells, covariates)
     notes += said
     inputs = {name: runs[name].to_numpy(float) for name in law.inputs}

@@ -46,6 +46,11 @@ class Layout:
     """Inputs of the law that covariates move: they follow its parameters in the map."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the map gives of every place, in its order: the law's parameters, then the inputs that are moved."""
+        return (*self.law.parameter_names, *self.moved)
+
+    @property
     def _key(self) -> tuple[Any, ...]:
         return (
             *(self.blocks, self.misfit, self.clusters, self.noise),
