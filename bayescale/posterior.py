@@ -24,7 +24,7 @@ from bayescale.errors import DesignWarning, UserError
 from bayescale.inference import Check, Health, Settings, fit_design
 from bayescale.inference.drift import drift_draws
 from bayescale.inference.nuts import Progress
-from bayescale.inference.quantities import fitted_loss, measured_loss, prior_draws, quantities
+from bayescale.inference.quantities import ROWS, fitted_loss, measured_loss, prior_draws, quantities
 from bayescale.models import Design, Model, make_design
 from bayescale.models.arrays import data_of
 from bayescale.models.density import noise_of_draws
@@ -44,6 +44,9 @@ FORMAT = 6
 
 SIX = 6.0
 """FLOPs per param and token of a dense model (Kaplan et al. 2020, sec. 2.1)."""
+
+PRIOR = 2000
+"""Draws of the prior."""
 
 LIBRARIES = ("bayescale", "numpyro", "jax", "numpy", "pandas", "xarray", "arviz-stats")
 
@@ -396,15 +399,8 @@ def prior_posterior(
 def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
     rng = np.random.default_rng([seed, 1])
     named, z = fit.quantities, fit.draws.z
-    prior = quantities(design, prior_draws(design, 2000, rng)[None])
-    prior = prior.adding({f"drift_{a}": k[None] for a, k in drift_draws(design, (), 2000, rng).items()})
-    loss = fitted_loss(design, z.reshape(-1, z.shape[-1]))
-    flat = {name: named.posterior[name].reshape(-1, 1) for name in noise_names(design)}
-    if design.noise_effects:
-        flat |= noise_of_draws(z.reshape(-1, z.shape[-1]), layout_of(design), data_of(design))
-    scale = row_scale(flat, design.decades, design.loss_se / design.loss)
-    noise = draw_noise(scale, flat["nu"], flat.get("sigma_run"), design.run, rng)
-    replicated = measured_loss(loss, noise)
+    prior = _prior(design, rng)
+    replicated = _replicated(design, z.reshape(-1, z.shape[-1]), rng)
     run = {"run": np.arange(1, design.run.max() + 2)}
     row = {"row": np.arange(1, len(design.loss) + 1)}
     shape = z.shape[:2]
@@ -415,7 +411,7 @@ def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
             "sample_stats": _group(fit.draws.stats, {}, {}),
             "log_likelihood": _group({"log_loss": named.log_likelihood}, {"log_loss": ["run"]}, run),
             "log_prior": _group(named.log_prior, {}, {}),
-            "prior": _group(prior.posterior, prior.dims, prior.coords),
+            "prior": prior,
             "posterior_predictive": _group({"loss": replicated.reshape(*shape, -1)}, {"loss": ["row"]}, row),
             "observed_data": _group(
                 {"loss": design.loss, "log_loss": np.log(design.loss)},
@@ -432,6 +428,27 @@ def _tree(design: Design, fit: Any, seed: int) -> xr.DataTree:
             ),
         }
     )
+
+
+def _prior(design: Design, rng: np.random.Generator) -> xr.DataTree:
+    named = quantities(design, prior_draws(design, PRIOR, rng)[None])
+    named = named.adding({f"drift_{a}": k[None] for a, k in drift_draws(design, (), PRIOR, rng).items()})
+    return _group(named.posterior, named.dims, named.coords)
+
+
+def _replicated(design: Design, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Losses that the fitted runs would measure again, shape (draws, rows)."""
+    out = fitted_loss(design, z)
+    layout, data = layout_of(design), data_of(design)
+    batch = max(1, ROWS // out.shape[1])
+    # In place and a part at a time: of many rows every copy takes as much memory as the draws.
+    for part in (slice(start, start + batch) for start in range(0, len(z), batch)):
+        noise = noise_of_draws(z[part], layout, data)
+        scale = row_scale(noise, design.decades, design.loss_se / design.loss)
+        out[part] = measured_loss(
+            out[part], draw_noise(scale, noise["nu"], noise.get("sigma_run"), design.run, rng)
+        )
+    return out
 
 
 def _group(

@@ -5,11 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from bayescale.runs.atomic import replace_files
+
+
+class Made(Protocol):
+    """A result that knows whether the code has changed since it was made."""
+
+    @property
+    def stale(self) -> bool: ...
+
+
+Result = TypeVar("Result", bound=Made)
+
+
+def read(path: Path, schema: type[Result], fresh: bool) -> Result | None:
+    """What was kept, if anything; where `fresh` is asked for, only what the present code made."""
+    if not path.is_file():
+        return None
+    result = schema(**json.loads(path.read_text()))
+    return None if fresh and result.stale else result
 
 
 def plain(figures: dict[str, Any]) -> dict[str, Any]:

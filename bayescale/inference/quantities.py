@@ -26,8 +26,9 @@ from bayescale.models.density import (
 from bayescale.models.design import Design
 from bayescale.models.layout import Layout, layout_of, split
 
-BATCH = 500
-"""Draws per compiled call; the last batch is padded, so that one compilation serves all."""
+BATCH, ROWS = 500, 500_000
+"""Draws per compiled call, and draws times rows at most; the last batch is padded, so that one compilation serves
+all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +102,19 @@ def _expected(z: Any, layout: Layout, data: Data) -> Any:
 
 def _in_batches(function: Any, z: np.ndarray, layout: Layout, data: Data) -> Any:
     """Evaluate at every row of z, shape (draws, size), and put the pieces together."""
-    pieces = []
-    for start in range(0, len(z), BATCH):
-        piece = z[start : start + BATCH]
-        padded = np.concatenate([piece, np.repeat(piece[-1:], BATCH - len(piece), axis=0)])
-        count = len(piece)
-        pieces.append(jax.tree.map(lambda x, n=count: np.asarray(x)[:n], function(padded, layout, data)))
-    return jax.tree.map(lambda *xs: np.concatenate(xs), *pieces)
+    batch = max(1, min(BATCH, ROWS // len(data["place"])))
+    # Put together as they come: of many rows, pieces and a copy of them all would take twice the memory.
+    whole: Any = None
+    for start in range(0, len(z), batch):
+        piece = z[start : start + batch]
+        padded = np.concatenate([piece, np.repeat(piece[-1:], batch - len(piece), axis=0)])
+        found = function(padded, layout, data)
+        if whole is None:
+            whole = jax.tree.map(lambda x: np.empty((len(z), *x.shape[1:]), x.dtype), found)
+        rows = slice(start, start + len(piece))
+        for into, x in zip(jax.tree.leaves(whole), jax.tree.leaves(found), strict=True):
+            into[rows] = np.asarray(x)[: len(piece)]
+    return whole
 
 
 def _coefficients(design: Design, parameter: str, standard: np.ndarray) -> dict[str, np.ndarray]:

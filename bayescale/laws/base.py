@@ -166,6 +166,9 @@ class Parameter:
         For pages.
     centring : Centring, optional
         See `Centring`.
+    along : str
+        Input that it is the exponent of, and counts for nothing at the reference point of: where all runs of a group
+        have the same of it, they say nothing of the group's own.
     """
 
     name: str
@@ -176,6 +179,7 @@ class Parameter:
     latex: str
     spread: Range = Range(0.03, 0.5)
     centring: Centring | None = None
+    along: str = ""
 
     def __post_init__(self) -> None:
         self.prior.normal(self.support)  # an impossible range is an error where it is written, not at the fit

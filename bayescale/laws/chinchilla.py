@@ -73,7 +73,7 @@ def by_whole_loss(sampled: str) -> tuple[Parameter, ...]:
         reference_loss(
             "A", "amplitude of the params term", "nats/token x params^alpha", loss, amplitude, sampled=sampled
         ),
-        exponent("alpha", r"\alpha", "size"),
+        exponent("alpha", r"\alpha", "size", along="params"),
         sized(
             "B",
             "amplitude of the tokens term",
@@ -85,7 +85,7 @@ def by_whole_loss(sampled: str) -> tuple[Parameter, ...]:
             prior=Range(0.1, 10.0),
             size_unit="1",
         ),
-        exponent("beta", r"\beta", "data"),
+        exponent("beta", r"\beta", "data", along="tokens"),
     )
 
 
@@ -105,9 +105,9 @@ LAW = Law(
     parameters=(
         floor(meaning="loss that neither size nor data removes"),
         term("A", "params", "alpha"),
-        exponent("alpha", r"\alpha", "size", DENSE),
+        exponent("alpha", r"\alpha", "size", DENSE, along="params"),
         term("B", "tokens", "beta"),
-        exponent("beta", r"\beta", "data", DENSE),
+        exponent("beta", r"\beta", "data", DENSE, along="tokens"),
     ),
     loss=loss,
     published=(

@@ -114,8 +114,8 @@ LAW = Law(
             Range(0.03, 0.5),
         ),
         # 0.076 and 0.103 in Kaplan's joint law, without a floor.
-        exponent("a", "a", "size where size is the bottleneck"),
-        exponent("b", "b", "data where data is the bottleneck"),
+        exponent("a", "a", "size where size is the bottleneck", along="params"),
+        exponent("b", "b", "data where data is the bottleneck", along="tokens"),
         Parameter(
             "rho",
             "the size's share of the bracket at 10^9 params and 2 10^10 tokens",

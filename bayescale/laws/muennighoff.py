@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -55,8 +56,9 @@ LAW = Law(
     ),
     inputs=("params", "tokens", "unique_tokens"),
     parameters=(
-        # With fresh data only this is Hoffmann's law: the same five, with the same priors.
-        *CHINCHILLA.parameters,
+        # With fresh data only this is Hoffmann's law: the same five, with the same priors. What repeated data are worth
+        # depends on the exponents, so that runs of one size tell them too.
+        *(replace(p, along="") for p in CHINCHILLA.parameters),
         Parameter(
             name="R_D",
             meaning="repetitions after which repeated tokens have lost 1 - 1/e of their worth",

@@ -35,8 +35,8 @@ LAW = Law(
             "reducible loss at the reference point",
             _factor,
         ),
-        exponent("alpha", r"\alpha", "size"),
-        exponent("beta", r"\beta", "data"),
+        exponent("alpha", r"\alpha", "size", along="params"),
+        exponent("beta", r"\beta", "data", along="tokens"),
     ),
     loss=loss,
     validity="Has no compute-optimal size: at C = k N D the loss falls without end towards the input with the larger "

@@ -56,7 +56,12 @@ def floor(
 
 
 def exponent(
-    name: str, latex: str, of: str, prior: Range = EXPONENT, spread: Range = BETWEEN_EXPONENTS
+    name: str,
+    latex: str,
+    of: str,
+    prior: Range = EXPONENT,
+    spread: Range = BETWEEN_EXPONENTS,
+    along: str = "",
 ) -> Parameter:
     """How fast a term falls with an input.
 
@@ -69,7 +74,7 @@ def exponent(
     Between corpora of one language: DeepSeek's three have optimal sizes that grow with exponents of 0.450, 0.524 and
     0.578, which is a standard deviation of log(alpha/beta) of 0.26, so of about 0.18 for each; between modalities, 0.5.
     """
-    return Parameter(name, f"exponent of {of}", "1", "positive", prior, latex, spread)
+    return Parameter(name, f"exponent of {of}", "1", "positive", prior, latex, spread, along=along)
 
 
 def term(name: str, input: str, exponent: str, latex: str | None = None, prior: Range = SIZE) -> Parameter:

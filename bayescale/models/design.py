@@ -23,6 +23,8 @@ Array = np.ndarray
 RESERVED = ("band", "group")
 GRADED = 0.5
 """Decades of compute below which noise is taken to be the same for all runs."""
+VARIES = 0.1
+"""E-folds of an input that a group's runs have to span to say anything of its exponent."""
 TOP = 0.3
 """Part of the range of compute, on a log scale, whose runs make the reference point where there is a misfit."""
 
@@ -250,8 +252,9 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         common = [covariates[c] for c in model.formula(parameter).covariates if c in covariates]
         coefficients += [Coefficient(parameter, scaled) for scaled in common]
         found, said = effects_on(model.formula(parameter), parameter, cells, covariates)
-        effects += found
-        notes += said
+        told, untold = _told(found, law, runs, cells, cell)
+        effects += told
+        notes += said + untold
     noisier, said = effects_on(model.formula(NOISE), NOISE, cells, covariates)
     notes += said
     inputs = {name: runs[name].to_numpy(float) for name in law.inputs}
@@ -284,6 +287,31 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         noise_effects=tuple(noisier),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _told(
+    effects: list[Effects], law: Law, runs: pd.DataFrame, cells: pd.DataFrame, cell: Array
+) -> tuple[list[Effects], list[str]]:
+    """The effects that the runs can tell, and a note for each that they cannot.
+
+    Groups whose runs all have one size say nothing of an exponent of size of their own: it would be told by their level
+    alone, which other parameters have, and the spread between groups by nothing.
+    """
+    kept, notes = [], []
+    for one in effects:
+        along = law.parameter(one.parameter).along if one.parameter in law.parameter_names else ""
+        if along:
+            level = [level_of(one, row) for row in cells.to_dict("records")]
+            x = pd.Series(np.log(runs[along].to_numpy(float)))
+            ranges = x.groupby(np.array(level)[cell]).agg(np.ptp)
+            if (ranges > VARIES).sum() < 2:
+                notes.append(
+                    f"{one.name}: {'no' if not (ranges > VARIES).any() else 'one'} {':'.join(one.factor)} has runs of "
+                    f"several {along}; dropped from the pooling"
+                )
+                continue
+        kept.append(one)
+    return kept, notes
 
 
 def _grouping_labels(model: Model, runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -11,7 +11,7 @@ from benchmarks.extrapolation import rolling
 from benchmarks.extrapolation.figure import figure
 from benchmarks.extrapolation.page import markdown
 from benchmarks.extrapolation.problems import PROBLEMS
-from benchmarks.extrapolation.results import CACHE, baselines, ours
+from benchmarks.extrapolation.results import baselines, ours
 from benchmarks.extrapolation.simulated import WORLDS, world
 from benchmarks.published.tables import FOLDER, ROOT, available
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--model", default=DEFAULT_MODEL, help="another model than the default, printed and not written"
     )
     parser.add_argument("--figure", help="also draw the tables there are as this PNG")
-    parser.add_argument("--fresh", action="store_true", help="fit again what was fitted before")
+    parser.add_argument("--fresh", action="store_true", help="fit again what earlier code fitted")
     parser.add_argument(
         "--rolling",
         action="append",
@@ -45,10 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
         help="tables that follow the law, to see what its misfit costs",
     )
     chosen = parser.parse_args(arguments)
-    if chosen.fresh:
-        for name in chosen.table or ("",):
-            for path in CACHE.glob(f"{name}*.json"):
-                path.unlink()
     model = bs.Model.load(chosen.model)
     found = {}
     for problem in PROBLEMS:
@@ -57,7 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
         if not available(problem.file):
             print(f"{problem.name}: skipped, there is no {problem.file}.csv in {FOLDER}")
             continue
-        found[problem.name] = ours(problem, model), baselines(problem)
+        found[problem.name] = (
+            ours(problem, model, fresh=chosen.fresh),
+            baselines(problem, fresh=chosen.fresh),
+        )
     if not found:
         return 1
     tables = chosen.rolling or rolling.TABLES

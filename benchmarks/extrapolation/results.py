@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,7 +72,13 @@ def code() -> str:
     return digest.hexdigest()[:16]
 
 
-def ours(problem: Problem, model: bs.Model, seed: int = 0, settings: bs.Settings | None = None) -> Result:
+def ours(
+    problem: Problem,
+    model: bs.Model,
+    seed: int = 0,
+    settings: bs.Settings | None = None,
+    fresh: bool = False,
+) -> Result:
     """Our fit of the runs that say ``fit``, scored on those that say ``holdout``."""
     settings = settings or bs.Settings()
     said = (model.model_dump_json(), model.definition.equation, str(settings), str(seed))
@@ -81,23 +86,26 @@ def ours(problem: Problem, model: bs.Model, seed: int = 0, settings: bs.Settings
         problem,
         model.name,
         said,
+        fresh,
         lambda: bs.backtest(
             problem.runs(), [model], seed=seed, settings=settings, progress=lambda *_: None, baselines=False
         ),
     )
 
 
-def baselines(problem: Problem, seed: int = 0) -> Result:
+def baselines(problem: Problem, seed: int = 0, fresh: bool = False) -> Result:
     """The usual practice, computed here."""
     said = (str(usual.RESAMPLES), str(usual.RESIDUALS), str(usual.FEWEST), str(seed))
-    return _kept(problem, "baselines", said, lambda: bs.backtest(problem.runs(), [], seed=seed))
+    return _kept(problem, "baselines", said, fresh, lambda: bs.backtest(problem.runs(), [], seed=seed))
 
 
-def _kept(problem: Problem, what: str, said: tuple[str, ...], make: Callable[[], Backtest]) -> Result:
+def _kept(
+    problem: Problem, what: str, said: tuple[str, ...], fresh: bool, make: Callable[[], Backtest]
+) -> Result:
     text = "\n".join((problem.runs().to_csv(), *said, bs.__version__))
     path = CACHE / f"{problem.name}-{what}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-    if path.is_file():
-        return Result(**json.loads(path.read_text()))
+    if known := kept.read(path, Result, fresh):
+        return known
     began = time.process_time()
     found = make()
     result = _result(found, time.process_time() - began)

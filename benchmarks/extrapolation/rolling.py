@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,8 +67,8 @@ def rolled(name: str, model: bs.Model, fresh: bool = False) -> Rolled:
         (runs.to_csv(), model.model_dump_json(), str(bs.Settings()), str(BUDGETS), bs.__version__)
     )
     path = CACHE / f"rolling-{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
-    if path.is_file() and not fresh:
-        return Rolled(**json.loads(path.read_text()))
+    if known := kept.read(path, Rolled, fresh):
+        return known
     began = time.process_time()
     found = bs.backtest(runs, [model], rolling=BUDGETS, baselines=False)
     folds, places = [], []

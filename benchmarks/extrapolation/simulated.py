@@ -8,7 +8,6 @@ exact posterior.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -73,8 +72,8 @@ def world(number: int, model: bs.Model, fresh: bool = False) -> World:
         )
     )
     path = CACHE / f"simulated-{number:03d}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
-    if path.is_file() and not fresh:
-        return World(**json.loads(path.read_text()))
+    if known := kept.read(path, World, fresh):
+        return known
     began = time.process_time()
     rng = np.random.default_rng(number)
     runs, beyond = _runs(BUDGETS, rng), _runs(np.array([BEYOND]), rng)
