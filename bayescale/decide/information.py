@@ -40,9 +40,7 @@ def quantity(posterior: PosteriorData, about: About) -> np.ndarray:
         No such quantity; the message says what there is.
     """
     if isinstance(about, pd.DataFrame):
-        if len(about) != 1:
-            raise DecisionError(f"one target at a time: got {len(about)} rows")
-        return np.asarray(np.log(loss_draws(posterior, about, "mean")[0][:, 0]))
+        return np.asarray(np.log(loss_draws(posterior, single(about), "mean")[0][:, 0]))
     if not isinstance(about, str):
         return np.asarray(about, float)
     optimum = re.fullmatch(r"([ND])\*\(([^)]+)\)", about.replace(" ", ""))
@@ -66,6 +64,19 @@ def quantity(posterior: PosteriorData, about: About) -> np.ndarray:
     if wanted not in labels:
         raise DecisionError(f"{about}: there is no {wanted!r}; there are {', '.join(labels)}")
     return np.asarray(draws[:, labels.index(wanted)])
+
+
+def single(target: pd.DataFrame) -> pd.DataFrame:
+    """A run that is meant, if it is one.
+
+    Raises
+    ------
+    DecisionError
+        There is none, or there are several.
+    """
+    if len(target) != 1:
+        raise DecisionError(f"one target at a time: got {len(target)} rows")
+    return target
 
 
 def _last(posterior: PosteriorData, name: str) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bayescale.decide.candidates import make_candidates
 from bayescale.decide.decision import DecisionError
+from bayescale.decide.information import single
 from bayescale.decide.measurements import Measurements, reach_of
 from bayescale.forecast import loss_draws
 from bayescale.posterior import PosteriorData
@@ -43,9 +44,7 @@ def next_runs(
         target's expected loss, best first: those that remove at least half of what the best one removes, by variance
         removed per FLOP.
     """
-    if len(target) != 1:
-        raise DecisionError(f"one target at a time: got {len(target)} rows")
-    if not {"params", "tokens"} <= set(target):
+    if not {"params", "tokens"} <= set(single(target)):
         raise DecisionError("what a run costs is told by its params and tokens; give the target both columns")
     k = posterior.flops_per_param_token
     cost = float(k * target["params"].iloc[0] * target["tokens"].iloc[0])

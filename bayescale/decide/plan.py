@@ -18,7 +18,7 @@ from bayescale.decide.candidates import Candidates, candidate_flops, make_candid
 from bayescale.decide.decision import Decision, DecisionError
 from bayescale.decide.evsi import Value, evsi
 from bayescale.decide.first_information import FirstKnowledge
-from bayescale.decide.information import About, Knowledge, open_candidates, quantity
+from bayescale.decide.information import About, Knowledge, open_candidates, quantity, single
 from bayescale.decide.local_information import LocalKnowledge, within
 from bayescale.decide.measurements import Measurements, reach_of
 from bayescale.decide.outcomes import Outcomes, outcomes, point_of, points_of
@@ -300,15 +300,14 @@ def _knowledge(posterior: PosteriorData, runs: pd.DataFrame, wanted: list[About]
     """By the law linearised at draws where that can be, of the prior or for losses; else by their covariance."""
     if posterior.provenance.get("prior"):
         return FirstKnowledge(posterior, runs, wanted, seed)
-    targets = [one for one in wanted if isinstance(one, pd.DataFrame)]
-    draws = [quantity(posterior, one) for one in wanted]
-    if not targets:
-        return Knowledge(Measurements(posterior, runs, seed), np.stack(draws, axis=1))
-    together = pd.concat(targets, ignore_index=True)
-    measurements = Measurements(posterior, runs, seed, reach_of(posterior, together))
-    if len(targets) == len(wanted) and within(posterior, runs) and within(posterior, together):
+    targets = [single(one) for one in wanted if isinstance(one, pd.DataFrame)]
+    together = pd.concat(targets, ignore_index=True) if targets else None
+    reach = {} if together is None else reach_of(posterior, together)
+    measurements = Measurements(posterior, runs, seed, reach)
+    losses = together is not None and len(targets) == len(wanted)
+    if losses and within(posterior, runs) and within(posterior, together):
         return LocalKnowledge(measurements, together)
-    return Knowledge(measurements, np.stack(draws, axis=1))
+    return Knowledge(measurements, np.stack([quantity(posterior, one) for one in wanted], axis=1))
 
 
 def _budget(posterior: PosteriorData, about: Any) -> float:

@@ -85,17 +85,6 @@ class Subject:
         largest = np.argsort(-size, kind="stable")[:MOST_PANELS]
         return sorted(int(i) for i in largest)
 
-    def cell_of(self, frame: pd.DataFrame) -> np.ndarray:
-        """Which cell each row is in; -1 where it is in none, or its labels do not say."""
-        cells = self.posterior.design.cells
-        if not len(cells.columns):
-            return np.zeros(len(frame), dtype=int)
-        index = {tuple(row): i for i, row in enumerate(cells.astype(str).itertuples(index=False, name=None))}
-        if not set(cells.columns) <= set(frame.columns):
-            return np.full(len(frame), -1)
-        rows = frame[list(cells.columns)].astype(str).itertuples(index=False, name=None)
-        return np.array([index.get(tuple(row), -1) for row in rows], dtype=int)
-
     def groups(self, cells: list[int]) -> pd.DataFrame:
         """Some cells as points, a row each: their labels, and the means of their runs' covariates."""
         return self.posterior.design.groups.iloc[cells].reset_index(drop=True)

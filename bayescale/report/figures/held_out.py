@@ -69,12 +69,12 @@ _OUT: dict[str, Any] = {"marker": "X", "color": style.VERMILLION, "markersize": 
 
 def _order(subject: Subject, held: HeldOut) -> list[int]:
     dearest = np.argsort(-held.flops, kind="stable")[:MOST]
-    cell = subject.cell_of(held.runs)
+    cell = subject.posterior.design.cells_of(held.runs)
     return sorted(dearest.tolist(), key=lambda i: (cell[i], held.flops[i], i))
 
 
 def _name(subject: Subject, held: HeldOut, i: int, narrow: bool) -> str:
-    row, cell = held.runs.iloc[i], int(subject.cell_of(held.runs.iloc[[i]])[0])
+    row, cell = held.runs.iloc[i], int(subject.posterior.design.cells_of(held.runs.iloc[[i]])[0])
     who = (
         [style.label(subject.cells[cell], 16 if narrow else 26)]
         if len(subject.cells) > 1 and cell >= 0

@@ -34,7 +34,7 @@ def draw(subject: Subject, width: float) -> Figure:
     colour = _colours(subject)
     actions = {i: _actions(subject, i) for i in subject.shown}
     held = subject.checked
-    held_cell = subject.cell_of(held.runs) if held is not None else np.array([], dtype=int)
+    held_cell = subject.posterior.design.cells_of(held.runs) if held is not None else np.array([], dtype=int)
     heights: list[float] = []
     for place, (axis, i) in enumerate(zip(axes, subject.shown, strict=True)):
         axis.axvspan(subject.dearest, subject.budgets[-1] * 1.5, color=style.PALE, zorder=0, linewidth=0)
