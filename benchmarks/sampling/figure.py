@@ -26,6 +26,22 @@ def figure(points: Sequence[dict[str, Any]]) -> bytes:
                     continue
                 x, y = [p[axis] for p in here], [scale * p[value] for p in here]
                 panel.plot(x, y, color=style.BLUE, marker="o", markersize=4, linewidth=1.6)
+                shown = y
+                other = [p for p in points if p["kind"] == "default" and p["axis"] == axis and value in p]
+                if kind == "gradient" and other:
+                    xs, ys = [p[axis] for p in other], [scale * p[value] for p in other]
+                    panel.plot(xs, ys, color=style.VERMILLION, marker="s", markersize=3.5, linewidth=1.6)
+                    panel.annotate(
+                        "default model",
+                        (xs[-1], ys[-1]),
+                        (0, -9),
+                        textcoords="offset points",
+                        ha="right",
+                        va="top",
+                        color=style.VERMILLION,
+                        fontsize="small",
+                    )
+                    shown = [*y, *ys]
                 ended = [(a, b) for a, b, p in zip(x, y, here, strict=True) if p["stopped"]]
                 if ended:
                     panel.plot(*zip(*ended, strict=True), "o", color="white", markersize=2.4, zorder=3)
@@ -34,7 +50,7 @@ def figure(points: Sequence[dict[str, Any]]) -> bytes:
                     line = [y[-1] * a / x[-1] for a in x]
                     panel.plot(x, line, color=style.GREY, linestyle="--", linewidth=0.9)
                 style.log_axis(panel.xaxis, *style.spread(x), text=lambda v: f"{v:,.0f}")
-                style.log_axis(panel.yaxis, *style.spread(y), text=lambda v: f"{v:g}")
+                style.log_axis(panel.yaxis, *style.spread(shown), text=lambda v: f"{v:g}")
                 what = "runs, in 5 cells" if axis == "runs" else "cells, of 10 runs"
                 panel.set(xlabel=what, ylabel=label)
         return style.save(drawn, "png", dpi=110)

@@ -65,7 +65,8 @@ SIZES = (
     Size("cells", 10, 10, 5, 2),
     Size("cells", 20, 25, 5, 2),
 )
-KINDS = ("gradient", "fit")
+KINDS = ("gradient", "default", "fit")
+"""A gradient and a fit of a model with effects of every cell, and a gradient of the default model, which has none."""
 
 
 def _model() -> Any:
@@ -73,7 +74,7 @@ def _model() -> Any:
 
 
 def grow(effort: Effort, cap: float) -> None:
-    """Measure what has not been measured: gradients, and fits as they are by default, up to a cap of CPU seconds."""
+    """Measure what has not been measured: gradients, and fits at default settings, up to a cap of CPU seconds."""
     for kind in KINDS:
         for size in SIZES:
             path = effort.folder / "growth" / f"{kind}-{size.axis}-{size.cells}-{size.runs}.json"
@@ -108,12 +109,12 @@ def _measured(effort: Effort) -> Iterator[dict[str, Any]]:
                 yield json.loads(path.read_text())
 
 
-def slope(points: list[dict[str, Any]], axis: str) -> float:
+def slope(points: list[dict[str, Any]], axis: str, kind: str = "gradient") -> float:
     """Exponent of the cost of a gradient in the number of runs or cells, between the two largest; NaN below two."""
     found = sorted(
         (p[axis], p["gradient_s"])
         for p in points
-        if p["kind"] == "gradient" and p["axis"] == axis and "gradient_s" in p
+        if p["kind"] == kind and p["axis"] == axis and "gradient_s" in p
     )
     if len(found) < 2:
         return float("nan")
@@ -121,7 +122,7 @@ def slope(points: list[dict[str, Any]], axis: str) -> float:
     return float(np.log(y / x) / np.log(b / a))
 
 
-def _gradient(size: Size) -> dict[str, Any]:
+def _gradient(model: Any, size: Size) -> dict[str, Any]:
     """CPU seconds of one gradient in the coordinates that are sampled."""
     import jax
     import jax.numpy as jnp
@@ -131,7 +132,7 @@ def _gradient(size: Size) -> dict[str, Any]:
     from bayescale.models.design import make_design
     from bayescale.models.layout import layout_of
 
-    design = make_design(_model(), size.table())
+    design = make_design(model, size.table())
     layout, data = layout_of(design), data_of(design)
     whitening = whitening_at(jnp.zeros(layout.size), layout, data)
     evaluate = jax.jit(jax.value_and_grad(lambda x, d, w: log_white_density(x, layout, d, w)))
@@ -152,6 +153,15 @@ def _fit(size: Size) -> dict[str, Any]:
     return {"verdict": fit.health().verdict, "leapfrogs": int(steps.sum()), "draws": int(steps.size)}
 
 
+def _measure(kind: str, size: Size) -> dict[str, Any]:
+    import bayescale as bs
+    from bayescale.bundled import DEFAULT_MODEL
+
+    if kind == "fit":
+        return _fit(size)
+    return _gradient(bs.Model.load(DEFAULT_MODEL) if kind == "default" else _model(), size)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=KINDS)
@@ -161,5 +171,5 @@ if __name__ == "__main__":
         parser.add_argument(field, type=int)
     given = vars(parser.parse_args())
     kind, out = given.pop("kind"), given.pop("out")
-    result = {"gradient": _gradient, "fit": _fit}[kind](Size(**given))
+    result = _measure(kind, Size(**given))
     out.write_text(json.dumps(result))

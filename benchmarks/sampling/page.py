@@ -138,25 +138,28 @@ def _figures(s: Summary) -> tuple[str, ...]:
 def _growth(points: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## Growth\n",
-        "Hoffmann's law, pooled over architecture, task and cell. A gradient is one of the log density in the "
-        "coordinates that are sampled; a fit is one at default settings, without the refits.\n",
+        "Hoffmann's law, pooled over architecture, task and cell, and beside it a gradient of the default model, which "
+        "is pooled over architecture and task. A gradient is one of the log density in the coordinates that are "
+        "sampled; a fit is one at default settings, without the refits.\n",
         "![Cost of a gradient and memory of a fit, by runs and cells](sampling.png)\n",
     ]
     gradients = [p for p in points if p["kind"] == "gradient"]
     fits = {(p["axis"], p["runs"], p["cells"]): p for p in points if p["kind"] == "fit"}
+    defaults = {(p["axis"], p["runs"], p["cells"]): p for p in points if p["kind"] == "default"}
     rows = []
     for p in gradients:
-        fit = fits.get((p["axis"], p["runs"], p["cells"]))
-        cost = (
-            f"{1e3 * p['gradient_s']:.2f}"
-            if "gradient_s" in p
-            else "stopped"
-            if p["stopped"]
-            else p["failed"]
-        )
+        size = p["axis"], p["runs"], p["cells"]
+        fit, default = fits.get(size), defaults.get(size)
         rows.append(
-            (f"{p['runs']:,}", f"{p['cells']:,}", str(p.get("dimensions", "")), cost, f"{p['peak_mib']:.0f}")
+            (
+                f"{p['runs']:,}",
+                f"{p['cells']:,}",
+                str(p.get("dimensions", "")),
+                _cost(p),
+                f"{p['peak_mib']:.0f}",
+            )
             + (("", "", "") if fit is None else _fit(fit))
+            + (("", "") if default is None else (str(default.get("dimensions", "")), _cost(default)))
         )
     header = (
         "runs",
@@ -167,8 +170,16 @@ def _growth(points: Sequence[dict[str, Any]]) -> list[str]:
         "health of the fit",
         "CPU s",
         "peak MiB",
+        "dimensions, default model",
+        "ms a gradient",
     )
     return lines + _table(header, rows)
+
+
+def _cost(p: dict[str, Any]) -> str:
+    if "gradient_s" in p:
+        return f"{1e3 * p['gradient_s']:.2f}"
+    return "stopped" if p["stopped"] else str(p["failed"])
 
 
 def _fit(p: dict[str, Any]) -> tuple[str, str, str]:

@@ -113,6 +113,16 @@ def of_growth(points: Sequence[Mapping[str, Any]]) -> list[Target]:
                     exponent <= 1.0,
                 )
             )
+    default = slope(points, "cells", "default")
+    if np.isfinite(default):
+        found.append(
+            Target(
+                "the same of the default model, which has no effects of single cells",
+                "at most 1",
+                f"{default:.2f}",
+                default <= 1.0,
+            )
+        )
     fits = [p for p in points if p["kind"] == "fit" and p["axis"] == "runs"]
     if fits:
         large = max(fits, key=lambda p: p["runs"])
