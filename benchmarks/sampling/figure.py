@@ -25,22 +25,23 @@ def figure(points: Sequence[dict[str, Any]]) -> bytes:
                     panel.set_visible(False)
                     continue
                 x, y = [p[axis] for p in here], [scale * p[value] for p in here]
-                panel.plot(x, y, color=style.BLUE, marker="o", markersize=4, linewidth=1.6)
+                panel.plot(
+                    x, y, color=style.BLUE, marker="o", markersize=4, linewidth=1.6, label="effects of cells"
+                )
                 shown = y
                 other = [p for p in points if p["kind"] == "default" and p["axis"] == axis and value in p]
                 if kind == "gradient" and other:
                     xs, ys = [p[axis] for p in other], [scale * p[value] for p in other]
-                    panel.plot(xs, ys, color=style.VERMILLION, marker="s", markersize=3.5, linewidth=1.6)
-                    panel.annotate(
-                        "default model",
-                        (xs[-1], ys[-1]),
-                        (0, -9),
-                        textcoords="offset points",
-                        ha="right",
-                        va="top",
+                    panel.plot(
+                        xs,
+                        ys,
                         color=style.VERMILLION,
-                        fontsize="small",
+                        marker="s",
+                        markersize=3.5,
+                        linewidth=1.6,
+                        label="default model",
                     )
+                    panel.legend(loc="upper left", frameon=False, fontsize="small")
                     shown = [*y, *ys]
                 ended = [(a, b) for a, b, p in zip(x, y, here, strict=True) if p["stopped"]]
                 if ended:
