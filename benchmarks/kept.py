@@ -19,15 +19,19 @@ class Made(Protocol):
     def stale(self) -> bool: ...
 
 
-Result = TypeVar("Result", bound=Made)
+Result = TypeVar("Result")
+Dated = TypeVar("Dated", bound=Made)
 
 
-def read(path: Path, schema: type[Result], fresh: bool) -> Result | None:
+def read(path: Path, schema: type[Result]) -> Result | None:
+    """What was kept, if anything."""
+    return schema(**json.loads(path.read_text())) if path.is_file() else None
+
+
+def read_unless(fresh: bool, path: Path, schema: type[Dated]) -> Dated | None:
     """What was kept, if anything; where `fresh` is asked for, only what the present code made."""
-    if not path.is_file():
-        return None
-    result = schema(**json.loads(path.read_text()))
-    return None if fresh and result.stale else result
+    result = read(path, schema)
+    return None if result is None or (fresh and result.stale) else result
 
 
 def plain(figures: dict[str, Any]) -> dict[str, Any]:

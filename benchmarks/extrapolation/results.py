@@ -104,7 +104,7 @@ def _kept(
 ) -> Result:
     text = "\n".join((problem.runs().to_csv(), *said, bs.__version__))
     path = CACHE / f"{problem.name}-{what}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-    if known := kept.read(path, Result, fresh):
+    if known := kept.read_unless(fresh, path, Result):
         return known
     began = time.process_time()
     found = make()

@@ -67,7 +67,7 @@ def rolled(name: str, model: bs.Model, fresh: bool = False) -> Rolled:
         (runs.to_csv(), model.model_dump_json(), str(bs.Settings()), str(BUDGETS), bs.__version__)
     )
     path = CACHE / f"rolling-{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
-    if known := kept.read(path, Rolled, fresh):
+    if known := kept.read_unless(fresh, path, Rolled):
         return known
     began = time.process_time()
     found = bs.backtest(runs, [model], rolling=BUDGETS, baselines=False)

@@ -72,7 +72,7 @@ def world(number: int, model: bs.Model, fresh: bool = False) -> World:
         )
     )
     path = CACHE / f"simulated-{number:03d}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
-    if known := kept.read(path, World, fresh):
+    if known := kept.read_unless(fresh, path, World):
         return known
     began = time.process_time()
     rng = np.random.default_rng(number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import warnings
 from collections.abc import Sequence
@@ -106,8 +105,8 @@ def forecast(
     said = (short, law.equation, str(law.parameters), curve.fitted.to_csv(), curve.held.to_csv(), str(tries))
     key = hashlib.sha256("\n".join((*said, str(seed), bs.__version__)).encode()).hexdigest()[:16]
     path = CACHE / f"{short}-{key}.json"
-    if keep and path.is_file():
-        return Forecast(**json.loads(path.read_text()))
+    if keep and (known := kept.read(path, Forecast)):
+        return known
     found = _forecast(curve, short, seed, tries)
     if keep:
         kept.write(path, found)

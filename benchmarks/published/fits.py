@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 import bayescale as bs
+from benchmarks import kept
 from benchmarks.published.row import Row
 from benchmarks.published.tables import ROOT
 
@@ -100,8 +100,8 @@ def fitted(
         ).encode()
     ).hexdigest()[:24]
     path = CACHE / f"{key}.json"
-    if path.is_file():
-        return Summary(**json.loads(path.read_text()))
+    if known := kept.read(path, Summary):
+        return known
     began, cpu = time.time(), time.process_time()
     posterior = bs.fit(runs, model, seed, settings, progress=lambda *_: None)
     if posterior.health().verdict == "REVIEW":
@@ -121,8 +121,7 @@ def fitted(
         high=high,
         draws={n: [float(f"{v:.6g}") for v in x[::step]] for n, x in values.items()},
     )
-    CACHE.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(summary)))
+    kept.write(path, summary)
     print(
         f"  {what}: {summary.verdict} {summary.failures} "
         f"({time.time() - began:.0f} s, {time.process_time() - cpu:.0f} s of CPU)",

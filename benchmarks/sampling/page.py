@@ -143,13 +143,12 @@ def _growth(points: Sequence[dict[str, Any]]) -> list[str]:
         "sampled; a fit is one at default settings, without the refits.\n",
         "![Cost of a gradient and memory of a fit, by runs and cells](sampling.png)\n",
     ]
-    gradients = [p for p in points if p["kind"] == "gradient"]
-    fits = {(p["axis"], p["runs"], p["cells"]): p for p in points if p["kind"] == "fit"}
-    defaults = {(p["axis"], p["runs"], p["cells"]): p for p in points if p["kind"] == "default"}
+    measured = {(p["kind"], p["axis"], p["runs"], p["cells"]): p for p in points}
     rows = []
-    for p in gradients:
-        size = p["axis"], p["runs"], p["cells"]
-        fit, default = fits.get(size), defaults.get(size)
+    for (kind, *size), p in measured.items():
+        if kind != "gradient":
+            continue
+        fit, default = (measured.get((other, *size)) for other in ("fit", "default"))
         rows.append(
             (
                 f"{p['runs']:,}",

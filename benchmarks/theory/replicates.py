@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import warnings
 from collections.abc import Sequence
@@ -138,8 +137,8 @@ def replicate(phase: str, number: int, laws: Sequence[str] = tuple(LAWS), fit: b
     for short in laws:
         law = LAWS.get(short, short)
         path = _path(phase, number, short, law)
-        if path.is_file():
-            out.append(Found(**json.loads(path.read_text())))
+        if known := kept.read(path, Found):
+            out.append(known)
         elif fit:
             made = made or table_of(phase, number)
             out.append(_fit(phase, number, short, law, *made))
