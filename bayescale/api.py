@@ -217,7 +217,7 @@ def fit(
         return fit_posterior(runs, model, seed, settings, progress, command, kind=Posterior)
     from bayescale.progress import sampling_bar
 
-    with sampling_bar(settings) as bar:
+    with sampling_bar() as bar:
         return fit_posterior(runs, model, seed, settings, bar, command, kind=Posterior)
 
 
