@@ -32,6 +32,7 @@ from bayescale.models.identifiability import identifiability
 from bayescale.models.labels import label_text
 from bayescale.models.layout import layout_of, noise_names
 from bayescale.models.noise import draw_noise, row_scale
+from bayescale.revisions import REVISIONS
 from bayescale.runs import Conventions, conventions_of, table_hash
 from bayescale.runs.atomic import replace_files
 from bayescale.runs.cells import canonical
@@ -72,8 +73,8 @@ class PosteriorData:
         The runs that were fitted, with their conventions in ``attrs``.
     verdict : Health
     provenance : dict
-        ``seed``, ``settings``, ``versions``, ``created``, ``command``, ``notes``, ``folds`` (what forecasts without the
-        dearest and the largest of the runs came to), ``source``, and hashes.
+        ``seed``, ``settings``, ``versions``, ``revisions``, ``created``, ``command``, ``notes``, ``folds`` (what
+        forecasts without the dearest and the largest of the runs came to), ``source``, and hashes.
     """
 
     tree: xr.DataTree
@@ -336,6 +337,7 @@ def fit_posterior(
         "settings": vars(fit.settings),
         "versions": {name: metadata.version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},
+        "revisions": dict(REVISIONS),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "notes": [*design.notes, *blind, *fit.notes],

@@ -9,18 +9,19 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from bayescale.revisions import outdated
 from bayescale.runs.atomic import replace_files
 
 
-class Made(Protocol):
-    """A result that knows whether the code has changed since it was made."""
+class Dated(Protocol):
+    """A result that names the revisions it was made with."""
 
     @property
-    def stale(self) -> bool: ...
+    def revisions(self) -> dict[str, int]: ...
 
 
 Result = TypeVar("Result")
-Dated = TypeVar("Dated", bound=Made)
+DatedResult = TypeVar("DatedResult", bound=Dated)
 
 
 def read(path: Path, schema: type[Result]) -> Result | None:
@@ -28,10 +29,10 @@ def read(path: Path, schema: type[Result]) -> Result | None:
     return schema(**json.loads(path.read_text())) if path.is_file() else None
 
 
-def read_unless(fresh: bool, path: Path, schema: type[Dated]) -> Dated | None:
-    """What was kept, if anything; where `fresh` is asked for, only what the present code made."""
+def read_unless(fresh: bool, path: Path, schema: type[DatedResult]) -> DatedResult | None:
+    """What was kept, if anything; where `fresh` is asked for, only what the present revisions made."""
     result = read(path, schema)
-    return None if result is None or (fresh and result.stale) else result
+    return None if result is None or (fresh and outdated(result.revisions)) else result
 
 
 def plain(figures: dict[str, Any]) -> dict[str, Any]:

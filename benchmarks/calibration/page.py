@@ -54,7 +54,7 @@ def write() -> None:
         )
         if stale:
             lines.append(
-                f"{stale} of these simulations were made by earlier code; `--fresh` makes them anew.\n"
+                f"An earlier revision of the sampler made {stale} of these simulations; `--fresh` makes them anew.\n"
             )
     absent = [w.title for w, c, _ in found.values() if len(c.ranked) < FEWEST]
     if absent:

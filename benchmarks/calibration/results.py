@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from bayescale.inference.calibration import QUICK, Calibration, Simulation, calibrate
+from bayescale.revisions import outdated, revisions_of
 from benchmarks.calibration.worlds import World
-from benchmarks.extrapolation.results import code
 from benchmarks.published.tables import ROOT
 
 FOLDER = ROOT / "benchmarks" / "calibration" / "simulations"
@@ -26,15 +26,14 @@ def path_of(world: World) -> Path:
 
 
 def known(world: World) -> tuple[Calibration, int]:
-    """The simulations there are, in order, and how many of them were made by earlier code."""
+    """The simulations there are, in order, and how many of them an earlier revision made."""
     found: dict[int, Simulation] = {}
     stale = 0
-    now = code()
     for line in _lines(path_of(world)):
-        made_by = line.pop("code")
+        revisions = line.pop("revisions")
         if line["number"] not in found:
             found[line["number"]] = Simulation.from_dict(line)
-            stale += made_by != now
+            stale += bool(outdated(revisions))
     return Calibration(world.title, tuple(found[n] for n in sorted(found))), stale
 
 
@@ -44,9 +43,9 @@ def add(world: World, numbers: range) -> None:
     missing = [n for n in numbers if n not in there]
     path = path_of(world)
     path.parent.mkdir(parents=True, exist_ok=True)
-    made_by = code()
+    revisions = revisions_of("sampler")
     for one in calibrate(world.model, world.runs, missing, SEED):
-        _append(path, json.dumps({**one.to_dict(), "code": made_by}))
+        _append(path, json.dumps({**one.to_dict(), "revisions": revisions}))
         missed = f" ({', '.join(one.missed)})" if one.missed else ""
         print(
             f"  {world.name} {one.number + 1}: {one.verdict}{missed}, ESS {one.ess:.0f}, {one.cpu_s:.1f} s of CPU, "

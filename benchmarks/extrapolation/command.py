@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--model", default=DEFAULT_MODEL, help="another model than the default, printed and not written"
     )
     parser.add_argument("--figure", help="also draw the tables there are as this PNG")
-    parser.add_argument("--fresh", action="store_true", help="fit again what earlier code fitted")
+    parser.add_argument("--fresh", action="store_true", help="fit again what earlier revisions fitted")
     parser.add_argument(
         "--rolling",
         action="append",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bayescale.forecast.baselines import USUAL
+from bayescale.revisions import outdated_text
 from benchmarks.extrapolation.problems import PROBLEMS, Problem
 from benchmarks.extrapolation.results import Result
 from benchmarks.extrapolation.rolling import ASKED, BUDGETS, TABLES, Rolled, inside
@@ -58,16 +59,18 @@ def markdown(
             f"**Not on this page**: {', '.join(absent)}. Their fits were left out when it was made (`--table`, "
             "`--rolling`).\n"
         )
-    stale = [p.name for p in problems if found[p.name][0].stale]
-    stale += ["runs that follow the law"] * any(one.stale for one in simulated)
-    stale += [f"budget after budget of {name}" for name, roll in rolls.items() if roll.stale]
-    if stale:
-        lines.append(f"Made by earlier code, `--fresh` makes them anew: {', '.join(stale)}.\n")
+    made = {p.name: found[p.name][0].revisions for p in problems}
+    if simulated:
+        made["runs that follow the law"] = next(iter(simulated)).revisions
+    made |= {f"budget after budget of {name}": roll.revisions for name, roll in rolls.items()}
+    old = [f"{what}: {said}" for what, revisions in made.items() if (said := outdated_text(revisions))]
+    if old:
+        lines.append(f"Made by earlier revisions, `--fresh` makes them anew: {'; '.join(old)}.\n")
     return "\n".join(lines)
 
 
 def _main(problems: Sequence[Problem], found: Mapping[str, tuple[Result, Result]], model: str) -> list[str]:
-    """The issue's table: as stated, as computed here, and ours."""
+    """The table of held-out scores: as stated, as computed here, and ours."""
     rows = []
     for p in problems:
         ours, usual = found[p.name]

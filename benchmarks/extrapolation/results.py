@@ -13,13 +13,14 @@ from bayescale.forecast import baselines as usual
 from bayescale.forecast.backtest import Backtest
 from bayescale.forecast.odd import odd_line
 from bayescale.forecast.scores import GRID
+from bayescale.revisions import revisions_of
 from benchmarks import kept
 from benchmarks.extrapolation.problems import Problem
 from benchmarks.published.tables import ROOT
 
 CACHE = ROOT / ".bayescale" / "extrapolation"
-CODE = ("laws", "models", "inference", "forecast", "posterior.py")
-"""Parts of the package that a figure depends on."""
+PARTS = ("sampler", "default_model", "discrepancy")
+"""Parts of the package that forecasts depend on."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Result:
     health, missed : str
         Of our fit; empty for baselines.
     cpu_s : float
-    code : str
-        Hash of the code that made it.
+    revisions : dict of int
+        Of the parts of the package that made it.
     odd : list of str
         Held-out runs far off our forecast, each with its probability of being odd.
     """
@@ -49,27 +50,8 @@ class Result:
     health: str
     missed: str
     cpu_s: float
-    code: str
+    revisions: dict[str, int]
     odd: list[str] = field(default_factory=list)
-
-    @property
-    def stale(self) -> bool:
-        """Whether the code has changed since."""
-        return self.code != code()
-
-
-def code() -> str:
-    """Hash of the parts of the package that figures depend on."""
-    folder = ROOT / "bayescale"
-    files = sorted(
-        f
-        for part in CODE
-        for f in ([folder / part] if part.endswith(".py") else (folder / part).rglob("*.py"))
-    )
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def ours(
@@ -133,6 +115,6 @@ def _result(found: Backtest, cpu_s: float) -> Result:
         fit["health"],
         fit["missed"],
         cpu_s,
-        code(),
+        revisions_of(*PARTS),
         [odd_line(row) for row in found.odd.to_dict("records")],
     )

@@ -13,9 +13,10 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale.forecast.scores import GRID, score, transforms
+from bayescale.revisions import revisions_of
 from benchmarks import kept
 from benchmarks.extrapolation.problems import PROBLEMS
-from benchmarks.extrapolation.results import CACHE, code
+from benchmarks.extrapolation.results import CACHE, PARTS
 from benchmarks.published.tables import ROOT, available
 
 BUDGETS = 3
@@ -41,18 +42,13 @@ class Rolled:
     places : list of float
         Where every held-out loss lies in its forecast, as a probability; of fits that did not fail.
     cpu_s : float
-    code : str
+    revisions : dict of int
     """
 
     folds: list[dict[str, Any]]
     places: list[float]
     cpu_s: float
-    code: str
-
-    @property
-    def stale(self) -> bool:
-        """Whether the code has changed since."""
-        return self.code != code()
+    revisions: dict[str, int]
 
 
 def there(name: str) -> bool:
@@ -66,7 +62,7 @@ def rolled(name: str, model: bs.Model, fresh: bool = False) -> Rolled:
     said = "\n".join(
         (runs.to_csv(), model.model_dump_json(), str(bs.Settings()), str(BUDGETS), bs.__version__)
     )
-    path = CACHE / f"rolling-{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
+    path = CACHE / f"rolling-{name}-{hashlib.sha256(said.enrevisions_of(*PARTS)).hexdigest()[:16]}.json"
     if known := kept.read_unless(fresh, path, Rolled):
         return known
     began = time.process_time()
@@ -80,7 +76,7 @@ def rolled(name: str, model: bs.Model, fresh: bool = False) -> Rolled:
         folds.append({**fold, "health": fit["health"], "missed": fit["missed"], **kept.plain(figures)})
         if fit["health"] != "FAIL":
             places += transforms(quantiles, measured).tolist()
-    result = Rolled(folds, places, time.process_time() - began, code())
+    result = Rolled(folds, places, time.process_time() - began, revisions_of(*PARTS))
     kept.write(path, result)
     print(f"  rolling, {name}: {result.cpu_s:.0f} s of CPU", flush=True)
     return result

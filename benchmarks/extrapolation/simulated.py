@@ -18,8 +18,9 @@ import pandas as pd
 import bayescale as bs
 from bayescale.forecast.scores import GRID, at
 from bayescale.laws import Range
+from bayescale.revisions import revisions_of
 from benchmarks import kept
-from benchmarks.extrapolation.results import CACHE, code
+from benchmarks.extrapolation.results import CACHE, PARTS
 
 TRUTH = {"E": 1.8172, "A": 482.01, "alpha": 0.3478, "B": 2085.43, "beta": 0.3658}
 """Besiroglu et al. 2024, arXiv:2404.10102."""
@@ -45,19 +46,14 @@ class World:
     places : dict of list of float
         Where the losses that runs beyond would measure lie in their forecast, as probabilities.
     cpu_s : float
-    code : str
+    revisions : dict of int
     """
 
     health: dict[str, str]
     width: dict[str, float]
     places: dict[str, list[float]]
     cpu_s: float
-    code: str
-
-    @property
-    def stale(self) -> bool:
-        """Whether the code has changed since."""
-        return self.code != code()
+    revisions: dict[str, int]
 
 
 def world(number: int, model: bs.Model, fresh: bool = False) -> World:
@@ -71,7 +67,9 @@ def world(number: int, model: bs.Model, fresh: bool = False) -> World:
             bs.__version__,
         )
     )
-    path = CACHE / f"simulated-{number:03d}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
+    path = (
+        CACHE / f"simulated-{number:03d}-{hashlib.sha256(said.enrevisions_of(*PARTS)).hexdigest()[:16]}.json"
+    )
     if known := kept.read_unless(fresh, path, World):
         return known
     began = time.process_time()
@@ -85,7 +83,7 @@ def world(number: int, model: bs.Model, fresh: bool = False) -> World:
         health[name] = posterior.health().verdict
         width[name] = float(np.median((at(found, 0.95) - at(found, 0.05)) / at(found, 0.5)))
         places[name] = (found < measured[:, None]).mean(axis=1).tolist()
-    result = World(health, width, places, time.process_time() - began, code())
+    result = World(health, width, places, time.process_time() - began, revisions_of(*PARTS))
     kept.write(path, result)
     print(f"  simulated {number}: {health} ({result.cpu_s:.0f} s of CPU)", flush=True)
     return result

@@ -16,8 +16,8 @@ import numpy as np
 
 from bayescale.models.design import Design, make_design
 from bayescale.models.layout import layout_of
+from bayescale.revisions import revisions_of
 from bayescale.runs.atomic import replace_files
-from benchmarks.extrapolation.results import code
 from benchmarks.published.tables import ROOT
 from benchmarks.sampling.designs import Problem
 from benchmarks.sampling.export import largest_difference, our_log_density, points, target_of
@@ -106,7 +106,7 @@ def _one(
         "dimensions": layout_of(design).size,
         "rows": len(design.loss),
         "cells": len(design.cells),
-        "code": code(),
+        "revisions": revisions_of("sampler"),
     }
     log = effort.folder / problem.name / "logs" / f"{sampler}-{seed}.log"
     with tempfile.TemporaryDirectory() as name:
