@@ -10,7 +10,7 @@ from benchmarks.extrapolation.simulated import World, summary
 
 def made(default: float, health: str = "PASS") -> World:
     places = {"default": [0.5, 0.9], "exact": [0.5, 0.97]}
-    return World({"default": health, "exact": "PASS"}, {"default": default, "exact": 0.02}, places, 1.0, "")
+    return World({"default": health, "exact": "PASS"}, {"default": default, "exact": 0.02}, places, 1.0, {})
 
 
 def test_ratios_and_coverage_of_the_sound() -> None:
