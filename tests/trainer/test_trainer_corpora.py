@@ -110,7 +110,13 @@ def test_a_folder_of_parquet_is_read_by_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "package"),
-    [("bible", "bible-kjv"), ("dictionary", "dict-gcide"), ("c_headers", "linux-libc-dev")],
+    [
+        ("bible", "bible-kjv"),
+        ("dictionary", "dict-gcide"),
+        ("c_headers", "linux-libc-dev"),
+        ("documentation", "linux-doc-6.1"),
+        ("kernel_source", "linux-source-6.1"),
+    ],
 )
 def test_a_package_that_is_absent_is_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_debian, "_query", lambda *arguments: "")
