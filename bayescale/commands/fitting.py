@@ -111,6 +111,9 @@ def predict(
     A label that the fitted runs have is that group; one that they do not have is a new group from the same population;
     a missing one is a mixture over the known groups. The column `group` says which.
 
+    The columns `loss_mean` and `loss_sd` are empty for the loss of a new run: its Student-t noise on the log has no
+    moments. The quantiles exist always; --of mean has the moments of the expected loss.
+
     With --beside every fit says what it predicts, a row a fit and point, and with --weights their average comes along.
     """
     from bayescale.runs import read_runs

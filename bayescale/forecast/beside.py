@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
+from bayescale.forecast.moments import moments
 from bayescale.forecast.predict import QUANTILES, Of, loss_draws, predict
-from bayescale.forecast.stacking import weighted_quantiles
+from bayescale.forecast.weighted import weighted_quantiles
 from bayescale.posterior import PosteriorData
 
 AVERAGE = "average"
@@ -85,8 +86,7 @@ def _average(
     )
     levels = sorted(set(quantiles))
     found = np.stack([weighted_quantiles(column, each, levels) for column in draws.T])
-    mean = each @ draws
-    figures = {"loss_mean": mean, "loss_sd": np.sqrt(each @ (draws - mean) ** 2)}
+    figures = moments(draws, of, each)
     figures |= {f"q{level:g}": found[:, i] for i, level in enumerate(levels)}
     return pd.concat([points, pd.DataFrame(figures)], axis=1).assign(
         fit=AVERAGE, weight=1.0, point=range(len(points))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale.forecast.expected import expected_loss
 from bayescale.forecast.known_runs import given_runs
+from bayescale.forecast.moments import moments
 from bayescale.forecast.reach import reach
 from bayescale.inference.quantities import measured_loss
 from bayescale.posterior import PosteriorData
@@ -51,8 +52,9 @@ def predict(
     DataFrame
         The points' own columns, then ``loss_mean``, ``loss_sd``, a column a quantile (``q0.05``), ``band`` (which of
         the two it is), ``group`` (known, new, or a mixture) and ``reach`` (how far beyond the runs it lies, and how
-        forecasts that far did; see `bayescale.forecast.reach`). Mean and standard deviation of a new run's loss are
-        those of the draws: Student-t noise on a log has no moments of its own, its quantiles are what to rely on.
+        forecasts that far did; see `bayescale.forecast.reach`). ``loss_mean`` and ``loss_sd`` are empty (NaN) where
+        they do not exist: for a new run, whose Student-t noise on the log leaves none, and for an expected loss of
+        which fewer than one draw in a hundred would make the figure (`bayescale.forecast.moments`).
     """
     levels = sorted(set(quantiles))
     if not levels or not 0 < levels[0] <= levels[-1] < 1:
@@ -76,7 +78,7 @@ def _predict(
     posterior: PosteriorData, points: pd.DataFrame, of: Of, levels: list[float], seed: int
 ) -> pd.DataFrame:
     loss, groups = loss_draws(posterior, points, of, seed)
-    out = pd.DataFrame({"loss_mean": loss.mean(axis=0), "loss_sd": loss.std(axis=0)}, index=points.index)
+    out = pd.DataFrame(moments(loss, of), index=points.index)
     for level, values in zip(levels, np.quantile(loss, levels, axis=0), strict=True):
         out[f"q{level:g}"] = values
     band = "loss of a new run" if of == "run" else "expected loss"

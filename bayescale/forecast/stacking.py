@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.forecast.scores import GRID, log_density
+from bayescale.forecast.weighted import weighted_quantiles
 
 STACKED = "stacked"
 """The mixture among a backtest's methods."""
@@ -111,12 +112,3 @@ def mixture_quantiles(quantiles: Sequence[np.ndarray], weights: Mapping[str, flo
         if len(quantiles[0])
         else np.zeros((0, len(GRID)))
     )
-
-
-def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Quantiles of values that count differently, between them by straight lines."""
-    order = np.argsort(values, kind="stable")
-    values, weights = values[order], weights[order]
-    # Each value stands in the middle of its own weight.
-    middle = np.cumsum(weights) - weights / 2
-    return np.interp(levels, middle / weights.sum(), values)
