@@ -104,8 +104,8 @@ MAIN = {
 """The input that a law is drawn against, its first one otherwise."""
 
 RULES = {
-    "kaplan_rules": "What follows from Kaplan's laws",
-    "hoffmann_isoflop": "The frontier without a law: Hoffmann's approaches 1 and 2",
+    "rules.kaplan": "What follows from Kaplan's laws",
+    "rules.isoflop": "The frontier without a law: Hoffmann's approaches 1 and 2",
     "deepseek": "DeepSeek's allocation in FLOPs per token",
     "pearce_song": "Counting embeddings or not",
     "mixed_modal": "Hoffmann's law over six modalities",

@@ -281,3 +281,13 @@ def test_laws_and_models_print_in_full() -> None:
     assert "chinchilla" in bayescale("laws").stdout
     assert "Besiroglu" in bayescale("laws", "chinchilla").stdout
     assert "alpha ~ 1 + (1|architecture)" in bayescale("models", "chinchilla").stdout
+
+
+@pytest.mark.parametrize("verb", [["laws"], ["laws", "chinchilla"], ["models"]])
+def test_what_there_is_is_listed_without_jax_pandas_or_scipy(verb: list[str]) -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from bayescale.cli import app\n"
+        f"done = CliRunner().invoke(app, {verb})\n"
+        "sys.exit(done.exit_code or bool({'jax', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

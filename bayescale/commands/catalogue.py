@@ -37,14 +37,18 @@ def models(
     ] = None,
 ) -> None:
     """The models there are: a law, its pooling, its priors and its noise."""
+    import tomllib
+
     from bayescale.bundled import bundled
-    from bayescale.models import Model
 
     if name is not None:
+        from bayescale.models import Model
+
         say(str(Model.load(name)))
         return
+    # Shipped files are valid, and reading their formulas takes a second.
     for path in sorted(bundled("models").glob("*.toml")):
-        say(f"{path.stem:<14} {Model.load(path).description}")
+        say(f"{path.stem:<14} {tomllib.loads(path.read_text('utf-8'))['description']}")
 
 
 def priors(

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale.laws.kaplan_rules import critical_batch
+from bayescale.laws.rules.kaplan import critical_batch
 
 ROUNDS = 14
 """Of the implicit equation: the critical batch is that of the loss that is reached. B_crit goes as L^-4.8, and the loss

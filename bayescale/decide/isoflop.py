@@ -33,7 +33,7 @@ from bayescale.decide.allocation import AllocationError, optimum
 from bayescale.errors import UserError
 from bayescale.forecast.expected import Predictor, expected_loss
 from bayescale.forecast.noise import noise_scale
-from bayescale.laws.hoffmann_isoflop import SAME_BUDGET, budgets
+from bayescale.laws.rules.isoflop import SAME_BUDGET, budgets
 from bayescale.numerals import interval, significant
 from bayescale.posterior import PosteriorData
 

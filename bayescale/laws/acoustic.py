@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import NOTHING, Law, Parameter, Range, Values
 from bayescale.laws.terms import BETWEEN_EXPONENTS, BETWEEN_SIZES, exponent, floor, scaled
+from bayescale.lazy_jax import jnp
 
 
 def loss(values: Values, inputs: Values) -> Any:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values
 from bayescale.laws.terms import above_floor, exponent, floor, floor_share, plateau, reference_loss, term
+from bayescale.lazy_jax import jax, jnp
 
 NEWTON_STEPS = 12
 """The equation of M4 in logits is convex or concave and nearly linear: Newton's steps from its asymptote settle to

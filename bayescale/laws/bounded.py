@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Law, Parameter, Range, Values
 from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import Factor, exponent, floor_share, plateau, reference_loss, sized
+from bayescale.lazy_jax import jnp
 
 
 def _between(values: Values, h: Any) -> Any:

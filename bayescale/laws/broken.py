@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
 from bayescale.laws.terms import above_floor, floor_share, relative
+from bayescale.lazy_jax import jnp
 
 
 def _factor(breaks: int, input: str) -> Callable[[Values, Values], Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values, without
 from bayescale.laws.terms import shifted
+from bayescale.lazy_jax import jnp
 
 
 def saturated_experts(values: Values, experts: Any) -> Any:

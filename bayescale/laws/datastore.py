@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Law, Parameter, Range, Values
 from bayescale.laws.chinchilla import by_whole_loss, optimum_at
 from bayescale.laws.chinchilla import loss as hoffmann
 from bayescale.laws.terms import exponent, relative, sized, term
+from bayescale.lazy_jax import jnp
 
 CONTRIEVER_PARAMS = 177e6
 """Parameters of the retriever of Shao et al. 2024."""

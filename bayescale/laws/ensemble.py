@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Law, Parameter, Range, Values
 from bayescale.laws.terms import exponent, floor, sized
+from bayescale.lazy_jax import jnp
 
 
 def _factor(values: Values, inputs: Values) -> Any:

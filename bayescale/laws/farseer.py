@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values, without
+from bayescale.lazy_jax import jnp
 
 PAPER = "Li et al. 2025, Predictable Scale Part II: Farseer, arXiv:2506.10972"
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from bayescale.laws.base import NOTHING, Centring, Law, Parameter, Published, Range, Values
 from bayescale.laws.chinchilla import LAW as CHINCHILLA
 from bayescale.laws.terms import BETWEEN_LOSSES, BETWEEN_SIZES, exponent
+from bayescale.lazy_jax import jax, jnp
 
 PARAMS_UNIT, TOKENS_UNIT = 1e9, 2e10
 """Where K and rho are quoted, so that published values of different tables compare. They are sampled at the table's own

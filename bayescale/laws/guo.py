@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values, without
+from bayescale.lazy_jax import jnp
 
 PAPER = "Guo 2024, More Compute Is What You Need, arXiv:2404.19484"
 BILLION, TRILLION = 1e9, 1e12

@@ -12,7 +12,7 @@ from statistics import NormalDist, mean, stdev
 from typing import Any, Literal
 
 from bayescale.laws.base import Law, Published, Range, Values
-from bayescale.laws.kaplan_rules import PF_DAY
+from bayescale.laws.rules.kaplan import PF_DAY
 from bayescale.laws.terms import exponent, floor, scaled
 
 PAPER = "Henighan et al. 2020, Scaling Laws for Autoregressive Generative Modeling, arXiv:2010.14701, Table 1"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
 from bayescale.laws.kaplan_joint import scales
 from bayescale.laws.terms import SLOPE, exponent
+from bayescale.lazy_jax import jnp
 
 PAPER = "Hernandez et al. 2021, Scaling Laws for Transfer, arXiv:2102.01293"
 

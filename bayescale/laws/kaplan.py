@@ -5,20 +5,19 @@ a_D = .095, D_c = 5.4e13; eqs. 1.1 and 1.2), the joint fit in size and data (a_D
 Table 2) and the fit to learning curves (a_N = .077, N_c = 6.5e13; Table 3). Each is published on its own law here.
 
 N counts parameters without embeddings and D tokens of WebText2. The scales depend on the tokenizer; only the exponents
-carry over. What follows from the laws (critical batch size, stopping, cost of a wrong size) is in `kaplan_rules`.
+carry over. What follows from the laws (critical batch size, stopping, cost of a wrong size) is in
+`bayescale.laws.rules.kaplan`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import NOTHING, Law, Published, Range, Values
 from bayescale.laws.kaplan_joint import scales
-from bayescale.laws.kaplan_rules import PF_DAY
+from bayescale.laws.rules.kaplan import PF_DAY
 from bayescale.laws.terms import BETWEEN_LOSSES, ONE_MODEL, SLOPE, exponent, floor, scaled, term
+from bayescale.lazy_jax import jnp
 
 PAPER = "Kaplan et al. 2020, Scaling Laws for Neural Language Models, arXiv:2001.08361"
 SIZES, DATA = (768.0, 1.5e9), (2.2e7, 2.3e10)
@@ -170,7 +169,7 @@ C_MIN = Law(
             note="3.1e8 PF-days; the label in the paper's Figure 1 has 2.3e8, which is 1.5 % of the loss.",
         ),
     ),
-    validity=f"{NO_FLOOR}; flops_min from measured C and batch by `kaplan_rules.minimum_compute`.",
+    validity=f"{NO_FLOOR}; flops_min from measured C and batch by `rules.kaplan.minimum_compute`.",
 )
 
 _N_C, _D_C = scales(loss_joint, lambda values, inputs: inputs["tokens"], "D0")
@@ -229,7 +228,7 @@ STEPS = Law(
     ),
     validity=(
         f"{NO_FLOOR}; infinite data, after warm-up; steps are S_min, at batches far above critical: "
-        "`kaplan_rules.minimum_steps` converts others."
+        "`rules.kaplan.minimum_steps` converts others."
     ),
 )
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Centring, Parameter, Range, Values
 from bayescale.laws.terms import BETWEEN_SIZES, FARTHEST, Factor, reference_loss
+from bayescale.lazy_jax import jnp
 
 BOTH = Range(0.005, 50.0)
 """Of data's part of the bracket over size's: at Kaplan's own runs on all of WebText2 it is about .01."""

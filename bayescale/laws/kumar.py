@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Law, Parameter, Published, Range, Values
 from bayescale.laws.chinchilla import by_whole_loss, optimum_at
 from bayescale.laws.chinchilla import loss as hoffmann
 from bayescale.laws.terms import exponent, floor, sized, term
+from bayescale.lazy_jax import jnp
 
 PRECISIONS = {"w": "precision_weights", "a": "precision_activations", "kv": "precision_kv"}
 """Columns: bits of the weights, activations and KV cache in training."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Law, Parameter, Published, Range, Values
 from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.clark import SATURATION, saturated_experts
 from bayescale.laws.terms import BETWEEN_EXPONENTS, EXPONENT, floor, shifted, sized
+from bayescale.lazy_jax import jnp
 
 
 def loss(values: Values, inputs: Values) -> Any:

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Centring, Law, Parameter, Range, Values, without
 from bayescale.laws.chinchilla import optimum_at
 from bayescale.laws.terms import BETWEEN_SIZES, SIZE, exponent, floor, term
+from bayescale.lazy_jax import jnp
 
 
 def share_columns(domains: Sequence[str]) -> tuple[str, ...]:

@@ -6,11 +6,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
-
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Law, Parameter, Published, Range, Values
 from bayescale.laws.chinchilla import LAW as CHINCHILLA
+from bayescale.lazy_jax import jnp
 
 
 def effective_tokens(values: Values, inputs: Values) -> Any:

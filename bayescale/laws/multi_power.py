@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, Values
 from bayescale.laws.terms import exponent, floor, sized, term
+from bayescale.lazy_jax import jax, jnp
 
 CITATION = (
     "Luo et al. 2025, A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules, "

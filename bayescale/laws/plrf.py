@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.custom_derivatives import SymbolicZero
 
 from bayescale.laws import random_features as rf
 from bayescale.laws.base import Law, Parameter, Range, Values
 from bayescale.laws.terms import BETWEEN_EXPONENTS, sized
 from bayescale.laws.tricubic import Axis, coefficients, interpolated
+from bayescale.lazy_jax import jax, jnp
 
 RATIO = 5.0
 """v / d: a finite one, so that the law is smooth where 2 alpha passes 1."""
@@ -25,10 +23,10 @@ AT_ONCE = 512
 NUDGE = 3e-4
 """Relative shift of the central differences."""
 
-COMPLEXITY = Axis(0.1, 3.2, 48, jnp.sqrt, jnp.square)
+COMPLEXITY = Axis(0.1, 3.2, 48, lambda x: jnp.sqrt(x), lambda x: jnp.square(x))
 """alpha and beta, both. Where two terms cross, the risk bends within 1 / log d of an exponent, large or small; where
 single modes count, within a share of it. The root is between."""
-STABLE = Axis(0.005, 0.99, 24, jax.scipy.special.logit, jax.nn.sigmoid)
+STABLE = Axis(0.005, 0.99, 24, lambda x: jax.scipy.special.logit(x), lambda x: jax.nn.sigmoid(x))
 """The step over the largest that is stable. Small ones act through the log of time; close to one, the noise of SGD
 grows as one over what is left."""
 AXES = (COMPLEXITY, COMPLEXITY, STABLE)
@@ -56,10 +54,9 @@ def risk(alpha: Any, beta: Any, stride: Any, params: Any, tokens: Any) -> Any:
     """
     given = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (alpha, beta, stride, params, tokens)))
     shape = given[0].shape
-    return _jitted(*(x.ravel() for x in given)).reshape(shape)
+    return _compiled()(*(x.ravel() for x in given)).reshape(shape)
 
 
-@jax.custom_jvp
 def _risk(*given: Any) -> Any:
     if given[0].size <= AT_ONCE:
         return jax.vmap(_one)(*given)
@@ -72,11 +69,13 @@ def _derivative(primals: Any, tangents: Any) -> Any:
 
     The derivatives of a contour's complex sums take minutes to compile, and no less time to evaluate than this.
     """
+    from jax.custom_derivatives import SymbolicZero
+
     moved = [i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero)]
     shifts = [[1 + s * NUDGE * (i == j) for i in range(len(primals))] for j in moved for s in (1, -1)]
     shifts.append([1.0] * len(primals))
     every = [x * jnp.asarray([row[i] for row in shifts])[:, None] for i, x in enumerate(primals)]
-    found = _risk(*(x.ravel() for x in every)).reshape(len(shifts), -1)
+    found = _differentiable()(*(x.ravel() for x in every)).reshape(len(shifts), -1)
     slopes = [
         (found[2 * k] - found[2 * k + 1]) / (2 * NUDGE * primals[i]) * tangents[i]
         for k, i in enumerate(moved)
@@ -84,8 +83,16 @@ def _derivative(primals: Any, tangents: Any) -> Any:
     return found[-1], sum(slopes, jnp.zeros_like(found[-1]))
 
 
-_risk.defjvp(_derivative, symbolic_zeros=True)
-_jitted = jax.jit(_risk)
+@cache
+def _differentiable() -> Any:
+    found = jax.custom_jvp(_risk)
+    found.defjvp(_derivative, symbolic_zeros=True)
+    return found
+
+
+@cache
+def _compiled() -> Any:
+    return jax.jit(_differentiable())
 
 
 def _one(alpha: Any, beta: Any, stride: Any, d: Any, steps: Any) -> Any:
@@ -140,10 +147,14 @@ def tables(inputs: Values) -> dict[str, Any]:
 
 @lru_cache(KEPT)
 def _table(d: float, steps: float) -> np.ndarray:
-    return np.asarray(_tabulated(d, steps))
+    return np.asarray(_tabulator()(d, steps))
 
 
-@jax.jit
+@cache
+def _tabulator() -> Any:
+    return jax.jit(_tabulated)
+
+
 def _tabulated(d: Any, steps: Any) -> Any:
     """Coefficients; in single precision, whose rounding moves P by 1e-6 and leaves it smooth."""
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from bayescale.laws.base import Law, Range, Values
 from bayescale.laws.terms import exponent, floor, sized, term
+from bayescale.lazy_jax import jax, jnp
 
 DECAY = 0.999
 """lambda, how slowly the model forgets that the learning rate has fallen; Tissue's range is 0.99 to 0.999."""

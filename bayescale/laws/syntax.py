@@ -13,14 +13,14 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.errors import UserError
+from bayescale.lazy_jax import jnp
 
 LONGEST, DEEPEST = 2000, 40
 """Characters and levels of nesting; the laws of this package have at most 250 and 9."""
@@ -30,6 +30,11 @@ FUNCTIONS: Mapping[str, int] = MappingProxyType(
 )
 """Functions and how many arguments they take; ``log`` is natural."""
 
+
+def _computed(name: str, *arguments: Any) -> Any:
+    return getattr(jnp, name)(*arguments)
+
+
 OPERATIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "+": operator.add,
@@ -38,7 +43,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "/": operator.truediv,
         "**": operator.pow,
         "negative": operator.neg,
-        **{name: getattr(jnp, name) for name in FUNCTIONS},
+        **{name: partial(_computed, name) for name in FUNCTIONS},
     }
 )
 _BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}

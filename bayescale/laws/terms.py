@@ -14,10 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
-
-import bayescale.backend  # noqa: F401, sets JAX up
 from bayescale.laws.base import Centring, Parameter, Range, Values, amplitude
+from bayescale.lazy_jax import jnp
 
 FLOOR, EXPONENT, SIZE = Range(0.2, 4.0), Range(0.06, 1.0), Range(0.05, 3.0)
 """Default priors of laws with a floor; their reasons are in `floor`, `exponent` and `term`."""

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-import bayescale.backend  # noqa: F401, double precision
+from bayescale.lazy_jax import jax, jnp
 
 Array = Any
 

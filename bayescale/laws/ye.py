@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
-
 from bayescale.laws.base import Law, Parameter, Range, Values
 from bayescale.laws.mixtures import share_columns
 from bayescale.laws.terms import above_floor, floor_share
+from bayescale.lazy_jax import jnp
 
 
 def mixing_loss(c: Any, k: Any, t: Any, shares: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import bayescale as bs
-from bayescale.laws import kaplan_rules as rules
 from bayescale.laws import pearce_song
+from bayescale.laws.rules import kaplan as rules
 from benchmarks.published.row import Row, Section, number_row
 
 NEEDS: tuple[str, ...] = ()

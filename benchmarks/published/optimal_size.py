@@ -15,7 +15,7 @@ from scipy.interpolate import Akima1DInterpolator
 
 import bayescale as bs
 from bayescale.laws import Centring, Law, Parameter, Range
-from bayescale.laws.hoffmann_isoflop import isoflop
+from bayescale.laws.rules.isoflop import isoflop
 
 LAW = Law(
     name="optimal-size",

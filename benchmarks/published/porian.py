@@ -99,7 +99,7 @@ def section() -> Section:
     notes = (
         "Akima minima are the paper's own: an Akima curve through each budget's losses, its minimum if it lies inside, "
         "then a power law through the minima, here by NUTS with the scatter of the minima learned. Cubic minima are "
-        "those of `bayescale.laws.hoffmann_isoflop`. The paper's own interval weights budgets by an assumed noise; "
+        "those of `bayescale.laws.rules.isoflop`. The paper's own interval weights budgets by an assumed noise; "
         "ours takes what the minima scatter.",
         "Two cubic minima miss, both of the recipe with the matched cosine, by .02: the cubic sees the whole curve, "
         "the Akima curve the runs beside the minimum. That is how much the way of reading a minimum matters here.",

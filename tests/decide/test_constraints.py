@@ -17,7 +17,7 @@ from bayescale.decide.limits import make_limits
 from bayescale.decide.optimum import numeric_optimum, optimum
 from bayescale.decide.planning import Problem
 from bayescale.decide.repetition import worth_draws
-from bayescale.laws.kaplan_rules import critical_batch, examples_needed, minimum_steps
+from bayescale.laws.rules.kaplan import critical_batch, examples_needed, minimum_steps
 
 BUDGET = 1e21
 GROUP = pd.DataFrame([{"architecture": "gpt", "task": "code"}])

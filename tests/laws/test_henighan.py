@@ -6,7 +6,7 @@ import pytest
 import bayescale as bs
 from bayescale.laws import henighan
 from bayescale.laws.henighan import TABLE, exponent_range
-from bayescale.laws.kaplan_rules import PF_DAY
+from bayescale.laws.rules.kaplan import PF_DAY
 
 
 def test_one_published_set_a_modality() -> None:

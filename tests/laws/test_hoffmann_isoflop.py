@@ -6,7 +6,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.laws.chinchilla import loss, optimum
-from bayescale.laws.hoffmann_isoflop import FrontierError, budgets, envelope, isoflop, vertex
+from bayescale.laws.rules.isoflop import FrontierError, budgets, envelope, isoflop, vertex
 
 HOFFMANN = dict(bs.law("chinchilla").published[0].values)
 ROUNDED = {**HOFFMANN, "alpha": 0.34, "beta": 0.28}

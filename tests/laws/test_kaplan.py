@@ -6,7 +6,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.laws import kaplan
-from bayescale.laws import kaplan_rules as rules
+from bayescale.laws.rules import kaplan as rules
 from bayescale.runs import accounting
 
 DAY = rules.PF_DAY

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import bayescale as bs
-from bayescale.laws import acoustic, farseer, frantar, hernandez, kaplan, kaplan_rules, xiong
+from bayescale.laws import acoustic, farseer, frantar, hernandez, kaplan, xiong
 from bayescale.laws.chinchilla import loss as hoffmann
+from bayescale.laws.rules import kaplan as kaplan_rules
 
 
 def test_context_halves_its_term_as_published() -> None:

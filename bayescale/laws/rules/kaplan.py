@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 PF_DAY = 8.64e19
 """FLOPs in a PF-day: 1e15 FLOP/s for a day."""
@@ -91,6 +90,8 @@ def minimum_compute_on_frontier(
     low = np.log(flops)
     while excess(low) > 0:
         low -= 1.0
+    from scipy.optimize import brentq
+
     return float(np.exp(brentq(excess, low, np.log(flops), xtol=1e-14, rtol=1e-15)))
 
 
