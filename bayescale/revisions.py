@@ -15,7 +15,7 @@ REVISIONS: Mapping[str, int] = MappingProxyType(
         "sampler": 1,
         "default_model": 1,
         "discrepancy": 1,
-        "decisions": 1,
+        "decisions": 2,
         "trainer": 1,
     }
 )

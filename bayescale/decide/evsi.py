@@ -4,7 +4,8 @@ EVSI = E_y[max_a E[U_a | y]] - max_a E[U_a], over what the runs may measure, y. 
 
 - *regression* (Strong, Oakley, Brennan & Breeze 2015): E[U_a | y] as a smooth function of one summary of y, the best
   linear predictor of the action's log expected loss. Draws that choose are not draws that are averaged (five folds), so
-  that it is the value of a rule that can be followed, and not optimistic.
+  that it is the value of a rule that can be followed, and not optimistic. A fit that unseen draws do not follow is
+  shrunk towards the mean, so that its errors are not taken for gains.
 - *re-weighting*: for each simulated y the draws are weighted by its density. No summary and no smoothness is assumed;
   it degenerates where a batch tells very much.
 """
@@ -87,9 +88,9 @@ def evsi_reweighted(
     rng = np.random.default_rng([seed, 8])
     picked = rng.choice(len(utility), size=min(sets, len(utility)), replace=False)
     log_weight = measurements.log_density(batch, measurements.simulated(batch)[picked])
-    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
     # The draw that made the set is not among those that judge it: it would be its own best witness.
-    weight[np.arange(len(picked)), picked] = 0.0
+    log_weight[np.arange(len(picked)), picked] = -np.inf
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     after = weight @ utility
     gain = after.max(axis=1) - after[:, utility.mean(axis=0).argmax()]
@@ -122,7 +123,18 @@ def _smooth(summary: np.ndarray, utility: np.ndarray) -> np.ndarray:
             sum(gram[j] for j in others) + penalty, np.sum([cross[j] for j in others], axis=0)
         )
         out[fold == k] = basis[fold == k] @ weights
-    return out
+    return utility.mean() + _credible(out, utility) * (out - out.mean())
+
+
+def _credible(fitted: np.ndarray, utility: np.ndarray) -> float:
+    """Slope of what happened on what was fitted without it, between 0 and 1.
+
+    The maximum over actions takes the errors of the fits for gains. Where runs tell little most of a fit is error, and
+    draws that it has not seen do not follow it.
+    """
+    off = fitted - fitted.mean()
+    variance = float(off @ off)
+    return float(np.clip(off @ utility / variance, 0.0, 1.0)) if variance > 0 else 0.0
 
 
 def _spline(x: np.ndarray) -> np.ndarray:

@@ -1,12 +1,14 @@
 """What every action of a decision may come to: losses, draw by draw, and costs.
 
-All actions share the posterior's draws, so that what is uncertain about the law moves them together; every run has
-noise of its own.
+All actions share the posterior's draws, so that what is uncertain about the law moves them together. A run's noise is
+known by its distribution given each draw (`bayescale.decide.run_losses`). Actions that differ in name and cost alone
+have the same losses.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -14,13 +16,16 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from bayescale.decide.decision import Action, Decision, DecisionError, Effect, Run
+from bayescale.decide.decision import Action, Decision, DecisionError, Run
+from bayescale.decide.run_losses import FLOOR, RunLosses
 from bayescale.forecast import loss_draws
+from bayescale.forecast.known_runs import given_runs
+from bayescale.forecast.predict import typical_se
 from bayescale.models.labels import label_text
 from bayescale.posterior import PosteriorData
 
 REPEATS = 16
-"""Runs that are simulated for each posterior draw, so that noise is averaged and not added to the uncertainty."""
+"""Quantiles of a run's noise for each posterior draw, the same for all actions: for what is no expectation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +38,10 @@ class Outcomes:
         Those of the decision but the ones of kind ``first``.
     expected : ndarray, shape (draws, actions)
         Expected loss, effects included; the baseline where nothing is done.
+    losses : RunLosses
+        Distribution of the loss that a run may measure given each draw.
     measured : ndarray, shape (draws, repeats, actions)
-        Losses that runs may measure.
+        Losses that runs may measure, equally probable: one from each sixteenth of the noise, the same for all actions.
     flops : ndarray, shape (actions,)
     baseline : ndarray, shape (actions,)
         What there is already, for each.
@@ -44,6 +51,7 @@ class Outcomes:
 
     actions: tuple[Action, ...]
     expected: np.ndarray
+    losses: RunLosses
     measured: np.ndarray
     flops: np.ndarray
     baseline: np.ndarray
@@ -63,27 +71,41 @@ def outcomes(posterior: PosteriorData, decision: Decision, seed: int = 0) -> Out
     trained = [a for a in actions if a.trains]
     for action in trained:
         check_run(posterior, action.run, f"action {action.name!r}", ensemble=action.kind == "ensemble")
-    points = pd.concat([_point(posterior, a) for a in trained], ignore_index=True)
+    distinct = {_content(action): action for action in trained}
+    column = {content: j for j, content in enumerate(distinct)}
+    points = pd.concat([_point(posterior, a) for a in distinct.values()], ignore_index=True)
     mean, groups = loss_draws(posterior, points, "mean")
-    repeated = points.loc[np.repeat(np.arange(len(points)), REPEATS)].reset_index(drop=True)
-    runs = loss_draws(posterior, repeated, "run", seed)[0].reshape(len(mean), len(points), REPEATS)
-    draws = len(mean)
+    noise = given_runs(posterior, points, typical_se(posterior))
+    shape = (len(mean), len(actions))
     baseline = np.array([_baseline(posterior, decision, a, trained) for a in actions])
-    expected = np.empty((draws, len(actions)))
-    measured = np.empty((draws, REPEATS, len(actions)))
-    said: list[str] = []
+    centre, expected = (np.broadcast_to(baseline, shape).copy() for _ in range(2))
+    scale, freedom, shift = np.zeros(shape), np.ones(shape), np.zeros(shape)
+    said = [""] * len(actions)
     flops = np.zeros(len(actions))
     for i, action in enumerate(actions):
         if not action.trains:
-            expected[:, i], measured[:, :, i] = baseline[i], baseline[i]
-            said.append("")
             continue
-        j = trained.index(action)
-        expected[:, i] = _after(action.effect, mean[:, j], action.name, seed)
-        measured[:, :, i] = _after(action.effect, runs[:, j, :].T, action.name, seed).T
+        j = column[_content(action)]
+        factor, added = _effect(action, len(mean), seed)
+        expected[:, i] = np.maximum(mean[:, j] * factor + added, FLOOR)
+        centre[:, i] = mean[:, j] * np.exp(noise.centre[:, j]) * factor
+        scale[:, i], freedom[:, i], shift[:, i] = noise.scale[:, j], noise.freedom[:, j], added
         flops[i] = flops_of(posterior, action)
-        said.append(groups[j])
-    return Outcomes(actions, expected, measured, flops, baseline, tuple(said))
+        said[i] = groups[j]
+    losses = RunLosses(centre, scale, freedom, shift)
+    measured = losses.at(_strata(len(mean), seed))
+    return Outcomes(actions, expected, losses, measured, flops, baseline, tuple(said))
+
+
+def _strata(draws: int, seed: int) -> np.ndarray:
+    """One probability from each of equal strata, at random in it, shape (draws, repeats)."""
+    within = np.random.default_rng([seed, 2]).random((draws, REPEATS))
+    return np.asarray(np.clip((np.arange(REPEATS) + within) / REPEATS, 1e-12, 1 - 1e-12))
+
+
+def _content(action: Action) -> str:
+    """What an action's losses follow from: all of it but its name, its cost and how its FLOPs are counted."""
+    return json.dumps(action.model_dump(exclude={"name", "cost", "flops"}), sort_keys=True)
 
 
 def point_of(run: Run) -> pd.DataFrame:
@@ -175,18 +197,17 @@ def _point(posterior: PosteriorData, action: Action) -> pd.DataFrame:
     return point
 
 
-def _after(effect: Effect | None, loss: np.ndarray, name: str, seed: int) -> np.ndarray:
-    """Losses, draws last, after a step beside training; its size is one unknown, the same for all runs of a draw."""
+def _effect(action: Action, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Factors of the loss and what is added to it by a step beside training: one unknown for all runs of a draw."""
+    effect = action.effect
     if effect is None:
-        return loss
-    digest = hashlib.sha256(f"effect\0{name}".encode()).digest()
-    normal = np.random.default_rng([seed, *digest[:8]]).normal(size=loss.shape[-1])
+        return np.ones(draws), np.zeros(draws)
+    digest = hashlib.sha256(f"effect\0{_content(action)}".encode()).digest()
+    normal = np.random.default_rng([seed, *digest[:8]]).normal(size=draws)
     reach = NormalDist().inv_cdf((1 + effect.mass) / 2)
-    if effect.ratio is not None:
-        low, high = np.log(effect.ratio)
-        return np.asarray(loss * np.exp((low + high) / 2 + (high - low) / 2 / reach * normal))
-    low, high = effect.nats or (0.0, 0.0)
-    return np.asarray(np.maximum(loss + (low + high) / 2 + (high - low) / 2 / reach * normal, 1e-9))
+    low, high = np.log(effect.ratio) if effect.ratio is not None else effect.nats or (0.0, 0.0)
+    size = (low + high) / 2 + (high - low) / 2 / reach * normal
+    return (np.exp(size), np.zeros(draws)) if effect.ratio is not None else (np.ones(draws), size)
 
 
 def _baseline(posterior: PosteriorData, decision: Decision, action: Action, trained: list[Action]) -> float:

@@ -42,8 +42,9 @@ class Spending:
         if self.law is None or action.cost is not None or action.kind == "nothing":
             return prices
         for i, (run, flops) in enumerate(self._runs(action)):
+            # Runs of two actions share their noise, so that equal actions cost the same in every draw.
             prices = prices + self.per_unit * self.law.simulated(
-                run.params, run.tokens, run.groups, flops, (draws, REPEATS), self.seed, f"{action.name}\0{i}"
+                run.params, run.tokens, run.groups, flops, (draws, REPEATS), self.seed, str(i)
             )
         return prices
 

@@ -80,6 +80,31 @@ class Utility(BaseModel):
         at, worth = np.array(sorted(self.points or ())).T
         return np.interp(loss, at, worth)
 
+    def lines(self, baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points between which worth is a straight line, constant beyond the ends.
+
+        Parameters
+        ----------
+        baseline : ndarray, shape (actions,)
+
+        Returns
+        -------
+        ndarray, ndarray
+            Losses in increasing order and worth there, shape (points, actions) or (points, 1).
+
+        Raises
+        ------
+        ValueError
+            The worth is a step at a target.
+        """
+        if self.at_target is not None:
+            raise ValueError("a worth at a target is a step and has no lines")
+        if self.per_nat is not None:
+            nothing = np.zeros_like(baseline)
+            return np.stack([nothing, baseline]), np.stack([self.per_nat * baseline, nothing])
+        at, worth = np.array(sorted(self.points or ())).T
+        return at[:, None], worth[:, None]
+
     @property
     def best(self) -> float | None:
         """The most that a loss can be worth; None where there is no end to it."""

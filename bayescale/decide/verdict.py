@@ -34,7 +34,7 @@ from bayescale.decide.outcomes import (
 )
 from bayescale.decide.plan import Plan, chains_of, plan_for_decision
 from bayescale.decide.spending import Spending, spending
-from bayescale.decide.stakes import Stakes, monte_carlo_error, stakes
+from bayescale.decide.stakes import Stakes, at_target, monte_carlo_error, stakes
 from bayescale.forecast import HeldOut
 from bayescale.numerals import count, interval, percent, scientific, significant, times
 from bayescale.posterior import PosteriorData
@@ -200,10 +200,14 @@ def _named(decision: Decision, name: str) -> Action:
 def _rows(posterior: PosteriorData, decision: Decision, found: Outcomes) -> list[dict[str, Any]]:
     """What is said of every action, with a utility or without."""
     rows = []
+    target = decision.target_loss
+    p_gain = found.losses.p_at_most(found.baseline - decision.min_gain).mean(axis=0)
+    p_target = np.full(len(p_gain), np.nan)
+    if target is not None:
+        p_target = found.losses.p_at_most(target).mean(axis=0)
     for i, action in enumerate(found.actions):
         losses, baseline = found.measured[:, :, i].ravel(), float(found.baseline[i])
         low, middle, high = np.quantile(losses, (0.05, 0.5, 0.95))
-        target = decision.target_loss
         rows.append(
             {
                 "action": action.name,
@@ -213,10 +217,11 @@ def _rows(posterior: PosteriorData, decision: Decision, found: Outcomes) -> list
                 "loss_median": middle,
                 "loss_q0.05": low,
                 "loss_q0.95": high,
-                "p_target": float((losses <= target).mean()) if target is not None else np.nan,
+                "p_target": float(p_target[i]),
                 "baseline_loss": baseline,
                 "gain": float(baseline - found.expected[:, i].mean()),
-                "p_gain": float((baseline - losses >= decision.min_gain).mean()),
+                # Doing nothing gains nothing, whatever gain is asked for.
+                "p_gain": float(p_gain[i]) if action.trains else 0.0,
                 "decades_beyond": float(np.log10(found.flops[i] / posterior.dearest))
                 if action.trains
                 else np.nan,
@@ -257,7 +262,8 @@ def _by_target(posterior: PosteriorData, decision: Decision, found: Outcomes) ->
     flips = power_flips(posterior, lambda w: named(np.average(at_stake.p_reached, axis=0, weights=w)))
     ends = (float(np.quantile(measured, 0.001)), float(np.quantile(measured, 0.999)))
     flips.insert(
-        0, target_flip(lambda t: named((measured <= t).mean(axis=(0, 1))), target, _around(target, ends))
+        0,
+        target_flip(lambda t: named(found.losses.p_at_most(t).mean(axis=0)), target, _around(target, ends)),
     )
     sentence = _sentence(said, table.iloc[best], decision, first)
     return Verdict(said, name, sentence, table, first, decision, flips=tuple(flips))
@@ -317,7 +323,9 @@ def _by_utility(posterior: PosteriorData, decision: Decision, found: Outcomes, s
         ends = (float(np.quantile(found.measured, 0.001)), float(np.quantile(found.measured, 0.999)))
         flips.append(
             target_flip(
-                lambda t: answer_of(stakes(decision, found, cost, t).choice()), target, _around(target, ends)
+                lambda t: answer_of(at_target(alone, decision, found, t).choice()),
+                target,
+                _around(target, ends),
             )
         )
     flips += power_flips(posterior, lambda w: answer_of(at_stake.choice(w)))
@@ -364,6 +372,11 @@ def _with_first(
     at = np.arange(len(chosen))
     # The cost of what follows differs from draw to draw: it is taken off the worth, its own is the action's.
     worth = (alone.worth - alone.cost)[at, :, chosen]
+    mean, p = so_far.mean_worth, so_far.p_success
+    if mean is not None:
+        mean = np.concatenate([mean, alone.given_law[at, chosen][:, None]], axis=1)
+    if p is not None:
+        p = np.concatenate([p, alone.p_reached[at, chosen][:, None]], axis=1)
     return Stakes(
         (*so_far.names, action.name),
         np.concatenate([so_far.worth, worth[:, :, None]], axis=2),
@@ -371,6 +384,8 @@ def _with_first(
         np.concatenate([so_far.reached, alone.reached[at, :, chosen][:, :, None]], axis=2),
         so_far.attitude,
         so_far.worst,
+        mean,
+        p,
     )
 
 

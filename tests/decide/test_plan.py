@@ -22,10 +22,12 @@ BIG = bs.Action(name="big", params=1.5e6, tokens=6e6, groups=CODE)
 STAY = bs.Action(name="stay", kind="nothing")
 
 
-def gaussian(sd: float, noise: float, shift: float, draws: int = 6000) -> tuple[Measurements, np.ndarray]:
+def gaussian(
+    sd: float, noise: float, shift: float, draws: int = 6000, seed: int = 0
+) -> tuple[Measurements, np.ndarray]:
     """Measurements of a normal quantity with normal noise, for which everything is known in closed form."""
-    theta = np.random.default_rng(0).normal(0.0, sd, size=draws)
-    made = Measurements(posterior=None, runs=pd.DataFrame(index=[0]), seed=1)  # type: ignore[arg-type]
+    theta = np.random.default_rng(seed).normal(0.0, sd, size=draws)
+    made = Measurements(posterior=None, runs=pd.DataFrame(index=[0]), seed=seed + 1)  # type: ignore[arg-type]
     known = (np.full((draws, 1), noise), np.full((draws, 1), 1e6))
     made.__dict__.update(expected=theta[:, None], noise=known)
     return made, np.stack([np.zeros(draws), theta + shift], axis=1)
@@ -46,6 +48,28 @@ def test_sample_information_is_exact_where_that_is_known(noise: float, shift: fl
     weighted, error, effective = evsi_reweighted(made, batch, utility, sets=500)
     assert effective > 100
     assert weighted == pytest.approx(exact, abs=max(0.1 * exact, 4 * error))
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.parametrize("noise", [3.0, 20.0, 1000.0])
+def test_errors_of_a_fit_are_no_gains(noise: float, shift: float) -> None:
+    """Few draws and runs that tell little: the maximum over actions is that of expectations, not of their errors."""
+    s = 1 / np.sqrt(1 + noise**2)
+    exact = s * norm.pdf(shift / s) + shift * norm.cdf(shift / s) - shift
+    found = []
+    for seed in range(40):
+        made, utility = gaussian(1.0, noise, shift, draws=400, seed=seed)
+        value = evsi(made, (0,), utility, utility, chains=4)
+        found.append((value.smooth, value.evsi))
+    assert (np.mean(found, axis=0) < exact + 0.006).all()
+
+
+def test_runs_are_worth_nothing_between_equal_actions() -> None:
+    made, utility = gaussian(1.0, 0.5, 0.0)
+    same = utility[:, [1, 1]]
+    value = evsi(made, (0,), same, same, chains=4)
+    assert value.smooth == pytest.approx(0, abs=1e-12) and value.evsi == 0
+    assert evsi_reweighted(made, (0,), same)[0] == pytest.approx(0, abs=1e-12)
 
 
 def test_information_gain_is_exact_where_that_is_known() -> None:
