@@ -291,3 +291,19 @@ def test_what_there_is_is_listed_without_jax_pandas_or_scipy(verb: list[str]) ->
         "sys.exit(done.exit_code or bool({'jax', 'scipy', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_table_without_the_laws_columns_is_told_which_laws_it_fits(tmp_path: Path) -> None:
+    (tmp_path / "frontier.csv").write_text("flops,loss\n1e18,3.2\n1e19,2.9\n1e20,2.7\n")
+    problems = json.loads(bayescale("check", tmp_path / "frontier.csv", "--json", status=2).stdout)
+    assert {p["column"] for p in problems if p["severity"] == "error"} == {"params", "tokens"}
+    (note,) = [p for p in problems if p["severity"] == "note"]
+    assert "henighan-c (flops)" in note["what"] and "chinchilla" not in note["what"]
+    assert "henighan-c" in bayescale("fit", tmp_path / "frontier.csv", status=2).stderr
+    listed = bayescale("laws", "--for", tmp_path / "frontier.csv").stdout
+    assert {line.split()[0] for line in listed.splitlines()} == {"henighan-c", "kaplan-c", "zhai"}
+
+
+def test_a_table_that_no_law_takes_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("x,loss\n1,3.2\n2,2.9\n")
+    assert "no law takes these columns" in bayescale("laws", "--for", tmp_path / "odd.csv", status=2).stderr

@@ -16,13 +16,31 @@ from bayescale.commands.options import (
 from bayescale.errors import UserError
 
 
-def laws(name: Annotated[str | None, typer.Argument(help="Print one in full.")] = None) -> None:
-    """The scaling laws there are."""
-    from bayescale.laws import law
+def laws(
+    name: Annotated[str | None, typer.Argument(help="Print one in full.")] = None,
+    runs: Annotated[
+        Path | None, typer.Option("--for", help="List the laws that this runs table has the columns for.")
+    ] = None,
+) -> None:
+    """List the scaling laws, all of them or those that a table can be fitted by.
+
+    `bayescale fit RUNS --model NAME` fits one, pooled over the grouping columns that the table has.
+    """
+    from bayescale.laws import law, laws_for
     from bayescale.laws import laws as every
 
     if name is None:
-        for one in every().values():
+        chosen = every()
+        if runs is not None:
+            from bayescale.runs import read_runs
+
+            chosen = laws_for(set(map(str, read_runs(runs, check=False).columns)) - {"loss"})
+            if not chosen:
+                raise UserError(
+                    f"{runs}: no law takes these columns alone; a law of your own will, such as "
+                    "bayescale fit RUNS --model 'E + A * x**-alpha'"
+                )
+        for one in chosen.values():
             say(f"{one.name:<14} {one.equation:<40} {one.title}")
         return
     try:

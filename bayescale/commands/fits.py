@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bayescale.api import Posterior
     from bayescale.inference import Settings
     from bayescale.models import Model
+    from bayescale.runs import Problem
 
 
 def models_of(names: str) -> list[Model]:
@@ -32,13 +33,35 @@ def models_of(names: str) -> list[Model]:
 
 def read_for(models: Sequence[Model], runs: Path, where: str | None) -> pd.DataFrame:
     """A runs table with what these models take; what is odd about it is said."""
-    from bayescale.runs import read_runs
+    from bayescale.runs import BadRuns, read_runs
 
     inputs = tuple(dict.fromkeys(c for model in models for c in model.definition.inputs))
-    table = read_runs(runs, where=where, inputs=inputs)
+    try:
+        table = read_runs(runs, where=where, inputs=inputs)
+    except BadRuns as error:
+        instead = other_laws(runs, error.problems, inputs)
+        raise BadRuns([*error.problems, *instead]) from None
     for warning in table.attrs["warnings"]:
         note(f"warning: {warning}")
     return table
+
+
+def other_laws(path: Path, problems: Iterable[Problem], inputs: Sequence[str]) -> list[Problem]:
+    """Return a note that names the laws which the table's columns fit, where the asked law's are not there."""
+    from bayescale.laws import laws_for
+    from bayescale.runs import BadRuns, Problem, read_runs
+
+    if not any(p.severity == "error" and p.column in inputs and p.row is None for p in problems):
+        return []
+    try:
+        columns = read_runs(path, check=False).columns
+    except BadRuns:
+        return []
+    fitting = laws_for(set(map(str, columns)) - {"loss"})
+    if not fitting:
+        return []
+    said = ", ".join(f"{name} ({', '.join(law.inputs)})" for name, law in fitting.items())
+    return [Problem("note", path.name, f"its columns fit the laws {said}", "Give one of them by --model.")]
 
 
 def fit_table(table: pd.DataFrame, model: Any, seed: int, settings: Settings | None) -> Posterior:

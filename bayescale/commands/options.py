@@ -10,7 +10,11 @@ import typer
 RunsFile = Annotated[Path, typer.Argument(metavar="RUNS", help="A runs table: .csv, .parquet or .jsonl.")]
 FitFile = Annotated[Path, typer.Argument(metavar="FIT.nc", help="A posterior that `bayescale fit` wrote.")]
 ModelName = Annotated[
-    str, typer.Option("--model", help="A name that `bayescale models` lists, or a model file.")
+    str,
+    typer.Option(
+        "--model",
+        help="A model or a law by its name (`bayescale models`, `bayescale laws`), an expression such as 'E + A * params**-a', or a model file. A law is pooled over the grouping columns that the table has.",
+    ),
 ]
 Where = Annotated[
     str | None, typer.Option("--where", help="Rows to use, such as 'split == \"fit\" and flops < 1e20'.")

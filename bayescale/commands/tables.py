@@ -45,6 +45,7 @@ def check(
         raise UserError("--holdout goes with a posterior: bayescale check FIT.nc --holdout RUNS")
     from dataclasses import asdict
 
+    from bayescale.commands.fits import other_laws
     from bayescale.models import Model
     from bayescale.models.identifiability import problems_of
     from bayescale.runs import check_file, read_runs
@@ -52,6 +53,7 @@ def check(
     specification = Model.load(model)
     inputs = specification.definition.inputs
     problems = check_file(runs, where=where, inputs=inputs)
+    problems += other_laws(runs, problems, inputs)
     if not any(problem.severity == "error" for problem in problems):
         problems += problems_of(specification, read_runs(runs, where=where, inputs=inputs), runs.name)
     if as_json:

@@ -2,7 +2,7 @@
 
 from bayescale.laws.base import Centring, Law, Parameter, Published, Range, amplitude
 from bayescale.laws.expression import law_from_expression, law_of
-from bayescale.laws.registry import law, laws, register
+from bayescale.laws.registry import law, laws, laws_for, register
 from bayescale.laws.usual import counts_as
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "law_from_expression",
     "law_of",
     "laws",
+    "laws_for",
     "register",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def law(name: str) -> Law:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise KeyError(f"no law named {name!r}.{hint} There are: {', '.join(known)}")
     return known[name]
+
+
+def laws_for(columns: Iterable[str]) -> dict[str, Law]:
+    """Return the laws that a table with these columns can be fitted by, those that use most of them first.
+
+    Compute is known where params and tokens are.
+    """
+    there = set(columns)
+    if {"params", "tokens"} <= there:
+        there.add("flops")
+    fitting = [law for law in laws().values() if set(law.inputs) <= there]
+    return {law.name: law for law in sorted(fitting, key=lambda law: -len(law.inputs))}
 
 
 def register(law: Law) -> Law:
