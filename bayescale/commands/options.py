@@ -13,7 +13,8 @@ ModelName = Annotated[
     str,
     typer.Option(
         "--model",
-        help="A model or a law by its name (`bayescale models`, `bayescale laws`), an expression such as 'E + A * params**-a', or a model file. A law is pooled over the grouping columns that the table has.",
+        help="A model or a law by its name (`bayescale models`, `bayescale laws`), an expression such as "
+        "'E + A * params**-a', or a model file. A law is pooled over the grouping columns that the table has.",
     ),
 ]
 Where = Annotated[
