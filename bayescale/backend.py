@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from pathlib import Path
 
 # XLA reads these once, when it is loaded; what the user has set stays.
@@ -23,6 +24,11 @@ os.environ["XLA_FLAGS"] = " ".join(
 ).strip()
 
 import jax  # noqa: E402
+
+# NumPyro imports this, and it warns in notebooks that have no ipywidgets: we show no bar of its kind.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import tqdm.auto  # noqa: F401
 
 
 def _cache_folder() -> Path | None:

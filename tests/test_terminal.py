@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pandas as pd
 import pytest
 
@@ -41,6 +43,18 @@ def test_the_demo_runs_on_a_terminal(tmp_path: Path) -> None:
     assert "Traceback" not in shown.text and shown.status == 0, shown.text[-2000:]
     assert "health: PASS" in shown.text
     assert (tmp_path / "demo" / "report.html").stat().st_size > 1e5
+
+
+def test_a_notebook_shows_one_line_and_no_warning(frontier: Path) -> None:
+    code = (
+        "import bayescale as bs\n"
+        f"fitted = bs.fit({str(frontier)!r}, model='henighan-c', settings=bs.Settings(2, 100, 100))"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    (shown,) = notebook.cells[0].outputs
+    assert shown["output_type"] == "display_data"
+    assert shown["data"]["text/plain"] == "sampled 600 iterations"
 
 
 def test_lines_are_printed_where_the_output_is_piped(frontier: Path) -> None:
