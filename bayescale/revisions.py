@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 REVISIONS: Mapping[str, int] = MappingProxyType(
     {
-        "sampler": 1,
+        "sampler": 2,
         "default_model": 1,
         "discrepancy": 1,
         "decisions": 2,

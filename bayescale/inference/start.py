@@ -17,8 +17,11 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from bayescale.errors import UserError
+from bayescale.inference.evidence import laplace
 from bayescale.inference.objective import NOWHERE, curvature, value_and_slope
 from bayescale.inference.settle import QUIETEST, settled
+from bayescale.inference.trimmed import TrimmedSearch
+from bayescale.inference.whitening import whiten_one, whitening_at
 from bayescale.models.arrays import Data
 from bayescale.models.layout import Layout
 
@@ -27,6 +30,25 @@ SAME = 1e-3
 
 RISE, RISES = 0.2, 15
 """Steps of the standardised log noise in which a mode settles, and how many of them at most."""
+
+NEAR = 0.5
+"""Posterior standard deviations, root mean square over directions. Places that are nearer are one mode."""
+
+WITHIN = 1.0
+"""The same of settled modes: a typical draw is this far from the middle of its mode."""
+
+ROUGHLY = 20.0
+"""Log evidence at typical spreads and noise, which settling moves by several units. A mode this far below the best is
+not settled."""
+
+CLOSE = 7.0
+"""Log evidence. A mode this far below the best has a thousandth of the mass, and no chain starts there."""
+
+RELEASED = 3
+"""Trimmed fits of new valleys that are made into modes, at most."""
+
+HEAVY = -1.645
+"""Standardised log nu at which a trimmed fit meets the runs that it left out: the heavy end of the prior."""
 
 
 class StartError(UserError):
@@ -40,44 +62,71 @@ class Start:
     Attributes
     ----------
     modes : ndarray, shape (modes, size)
-        Distinct modes, the highest first, the others within reach of it in density.
+        Distinct modes, that of the most evidence first, the others close to it in evidence.
+    log_evidence : ndarray, shape (modes,)
+        Log of the posterior's mass about each mode less that about the first, by Laplace's method.
     """
 
     modes: np.ndarray
+    log_evidence: np.ndarray
 
     @property
     def centre(self) -> np.ndarray:
-        """The highest mode."""
+        """The mode of the most evidence."""
         return np.asarray(self.modes[0])
 
 
-def _with_typical_spreads(y: np.ndarray, layout: Layout) -> np.ndarray:
-    cut = layout.linear
-    return np.concatenate([y[:cut], np.zeros(len(layout.groups)), y[cut:]])
+@dataclass(frozen=True, eq=False)
+class _Objective:
+    """The negative log density with every spread between groups at its prior's median.
+
+    Its vectors y are the full ones without the spreads.
+    """
+
+    layout: Layout
+    data: Data
+
+    @property
+    def _spreads(self) -> slice:
+        return slice(self.layout.linear, self.layout.linear + len(self.layout.groups))
+
+    def whole(self, y: np.ndarray) -> np.ndarray:
+        """The full vector."""
+        cut = self.layout.linear
+        return np.concatenate([y[:cut], np.zeros(len(self.layout.groups)), y[cut:]])
+
+    def __call__(self, y: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = value_and_slope(self.whole(y), self.layout, self.data)
+        return value, np.delete(slope, self._spreads)
+
+    def bends(self, y: np.ndarray) -> np.ndarray:
+        """The second derivatives."""
+        every = np.asarray(curvature(self.whole(y), self.layout, self.data))
+        hessian = np.delete(np.delete(every, self._spreads, axis=0), self._spreads, axis=1)
+        return hessian if np.isfinite(hessian).all() else np.eye(len(y))
+
+    def polished(self, y: np.ndarray) -> np.ndarray:
+        """The mode near y."""
+        options = {"maxiter": 60, "gtol": 1e-4}
+        return np.asarray(
+            minimize(self, y, jac=True, hess=self.bends, method="trust-exact", options=options).x
+        )
 
 
 # A second thread for products of small matrices costs a hundred times what it saves on a machine that is busy.
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: int = 6) -> Start:
-    """Optimise from dispersed draws of the prior.
+    """Find the modes of the posterior and weigh them by their evidence.
+
+    Searches begin at dispersed draws of the prior with rough noise, and at fits to the better half of the runs with low
+    noise (`bayescale.inference.trimmed`).
 
     Raises
     ------
     StartError
         No attempt ended at a finite density: the law and the data do not fit together at all.
     """
-
-    spreads = slice(layout.linear, layout.linear + len(layout.groups))
-
-    def objective(y: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = value_and_slope(_with_typical_spreads(y, layout), layout, data)
-        return value, np.delete(slope, spreads)
-
-    def bends(y: np.ndarray) -> np.ndarray:
-        every = np.asarray(curvature(_with_typical_spreads(y, layout), layout, data))
-        hessian = np.delete(np.delete(every, spreads, axis=0), spreads, axis=1)
-        return hessian if np.isfinite(hessian).all() else np.eye(len(y))
-
+    objective = _Objective(layout, data)
     found: list[tuple[float, np.ndarray]] = []
     for attempt in range(attempts):
         z0 = np.zeros(layout.size - len(layout.groups))
@@ -86,17 +135,9 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
         # Rough noise first: a wide likelihood has no narrow valleys to get stuck in.
         z0[layout.linear] = 2.0
         z = minimize(objective, z0, jac=True, method="L-BFGS-B", options={"maxiter": 400}).x
-        if objective(z)[0] >= NOWHERE:
-            continue
-        z = minimize(
-            objective,
-            z,
-            jac=True,
-            hess=bends,
-            method="trust-exact",
-            options={"maxiter": 60, "gtol": 1e-4},
-        ).x
-        found.append((objective(z)[0], z))
+        if objective(z)[0] < NOWHERE:
+            z = objective.polished(z)
+            found.append((objective(z)[0], z))
     if not found:
         raise StartError(
             "no starting point with a finite posterior density was found; check the units of the table with "
@@ -104,20 +145,89 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
         )
     found.sort(key=lambda pair: pair[0])
     # Settling costs as much as the search: attempts that ended at the same place are settled once.
-    places: list[tuple[float, np.ndarray]] = []
-    for value, y in found:
-        if all(np.abs(y - other).max() > SAME for _, other in places):
-            places.append((value, y))
-    found = [(value, _settle(y, objective, bends, layout)) for value, y in places]
-    best, centre = found[0]
-    root = _root(bends(centre))
-    modes: list[np.ndarray] = []
-    for value, z in found:
-        # As far apart as half a posterior standard deviation, on average over directions.
-        apart = all(np.sqrt(np.mean((root.T @ (z - other)) ** 2)) > 0.5 for other in modes)
-        if value - best < 10 and apart:
-            modes.append(z)
-    return Start(np.array([settled(_with_typical_spreads(z, layout), layout, data) for z in modes]))
+    places: list[np.ndarray] = []
+    for y in [y for _, y in found] + _low_noise(objective, found[0][1], rng):
+        if all(np.abs(y - other).max() > SAME for other in places):
+            places.append(y)
+    modes = [settled(objective.whole(y), layout, data) for y in _distinct(places, objective)]
+    return _weighed(_unmerged(modes, layout, data), layout, data)
+
+
+def _low_noise(objective: _Objective, y: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Modes in valleys of low noise that the best rough mode, y, is not in."""
+    layout, data = objective.layout, objective.data
+    mean, sd = np.asarray(data["noise"], float)[0]
+    search = TrimmedSearch(layout, data, float(np.exp(mean + QUIETEST * sd)))
+    linear = layout.linear
+    known = search.at(y[:linear])
+    found: list[np.ndarray] = []
+    # Random numbers of its own: the rough search and what comes after draw as they did.
+    for fit in search.search(y[:linear], rng.spawn(1)[0]):
+        if len(found) == RELEASED or not fit.differs_from(known):
+            continue
+        noise = np.zeros(len(y) - linear)
+        noise[0] = np.clip((np.log(fit.scale) - mean) / sd, QUIETEST, 2.0)
+        noise[layout.noise.index("nu")] = HEAVY
+
+        def held(theta: np.ndarray, noise: np.ndarray = noise) -> tuple[float, np.ndarray]:
+            value, slope = objective(np.concatenate([theta, noise]))
+            return value, slope[:linear]
+
+        # First at this noise: were it free, it would take up what means and effects have still to explain.
+        theta = minimize(held, fit.theta, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+        z = np.concatenate([theta, noise])
+        if objective(z)[0] < NOWHERE:
+            found.append(objective.polished(z))
+    return found
+
+
+def _distinct(places: list[np.ndarray], objective: _Objective) -> list[np.ndarray]:
+    """Places with their noise settled that are apart and have evidence, roughly, within reach of the best."""
+    found: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for y in places:
+        y = _settle(y, objective, objective.bends, objective.layout)
+        root = _root(objective.bends(y))
+        evidence = -objective(y)[0] - float(np.linalg.slogdet(root)[1])
+        if all(_apart(root.T @ (y - other)) or _apart(known.T @ (y - other)) for _, other, known in found):
+            found.append((evidence, y, root))
+    best = max(evidence for evidence, _, _ in found)
+    return [y for evidence, y, _ in found if best - evidence < ROUGHLY]
+
+
+def _apart(away: np.ndarray, limit: float = NEAR) -> bool:
+    """Return True if a difference in posterior standard deviations is large, on average over directions."""
+    return bool(np.sqrt(np.mean(away**2)) > limit)
+
+
+def _unmerged(modes: list[np.ndarray], layout: Layout, data: Data) -> list[np.ndarray]:
+    """Settled modes without those that settled within an earlier one."""
+    if len(modes) == 1:
+        return modes
+    kept: list[tuple[np.ndarray, Any]] = []
+    for mode in modes:
+        whitening = whitening_at(mode, layout, data)
+
+        def white(z: np.ndarray, whitening: Any) -> np.ndarray:
+            return np.asarray(whiten_one(z, layout, data, whitening))
+
+        if all(
+            _apart(white(mode, w) - white(other, w), WITHIN)
+            for other, known in kept
+            for w in (whitening, known)
+        ):
+            kept.append((mode, whitening))
+    return [mode for mode, _ in kept]
+
+
+def _weighed(modes: list[np.ndarray], layout: Layout, data: Data) -> Start:
+    """The modes that have evidence, that of the most first; one alone is not weighed."""
+    if len(modes) == 1:
+        return Start(np.array(modes), np.zeros(1))
+    evidence = np.array([laplace(mode, layout, data) for mode in modes])
+    evidence = np.where(np.isfinite(evidence), evidence, -np.inf)
+    order = np.argsort(-evidence, kind="stable")
+    kept = order[evidence[order] > evidence.max() - CLOSE] if np.isfinite(evidence.max()) else order[:1]
+    return Start(np.array(modes)[kept], (evidence - evidence.max())[kept])
 
 
 def _settle(y: np.ndarray, objective: Any, bends: Any, layout: Layout) -> np.ndarray:
