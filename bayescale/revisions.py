@@ -13,7 +13,7 @@ from types import MappingProxyType
 REVISIONS: Mapping[str, int] = MappingProxyType(
     {
         "sampler": 2,
-        "default_model": 1,
+        "default_model": 2,
         "discrepancy": 1,
         "decisions": 2,
         "trainer": 1,

@@ -154,7 +154,7 @@ def allocate(
             say_json(
                 {
                     "flops_per_param_token": allocation.flops_per_param_token,
-                    "allocation": allocation.table.to_dict("records"),
+                    "allocation": allocation.table.assign(known=allocation.known).to_dict("records"),
                     "valley": allocation.valley().to_dict("records"),
                     "plans": allocation.plans().to_dict("records"),
                     "batches": allocation.batches().to_dict("records"),

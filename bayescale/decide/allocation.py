@@ -18,12 +18,12 @@ from bayescale.decide.groups import groups_of
 from bayescale.decide.limits import RATIOS, make_limits
 from bayescale.decide.optimum import numeric_optimum, optimum
 from bayescale.decide.planning import Problem
-from bayescale.decide.readable import readable
+from bayescale.decide.readable import ENDS, readable
 from bayescale.decide.repetition import worth_draws
 from bayescale.decide.uncertainty import plans
 from bayescale.decide.valley import WITHIN, valley
 from bayescale.forecast.expected import Predictor
-from bayescale.numerals import percent, significant
+from bayescale.numerals import interval, percent, significant
 from bayescale.posterior import PosteriorData
 
 __all__ = [
@@ -37,6 +37,15 @@ __all__ = [
 
 BELOW = 0.5
 """A budget under this share of the cheapest fitted run's compute is not allocated: the law was not fitted there."""
+
+
+UNKNOWN = 3.0
+"""Decades of tokens per parameter, between the ends of the 90 % interval, beyond which no optimum is known. The sizes
+that anyone would weigh against each other, a tenth to ten thousand tokens per parameter, span five: an interval that
+leaves out less than half of them rules next to nothing out."""
+
+RATIO_DESIGN = "Train runs at a quarter and at four times those, at one budget or more"
+"""What would tell it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +73,8 @@ class Allocation:
         Group and budget of every row.
     reference : dict
         The design's reference point.
+    ratios : tuple of float
+        Lowest and highest tokens per parameter among the fitted runs.
     """
 
     table: pd.DataFrame
@@ -74,6 +85,31 @@ class Allocation:
     problems: tuple[Problem, ...] = ()
     labels: list[dict[str, Any]] = field(default_factory=list)
     reference: Mapping[str, float] = field(default_factory=dict)
+    ratios: tuple[float, float] = (np.nan, np.nan)
+
+    @property
+    def known(self) -> np.ndarray:
+        """If the posterior knows the optimum, a row of the table: its tokens per parameter within `UNKNOWN` decades."""
+        low, high = (self.table[f"tokens_per_param{end}"].to_numpy(float) for end in ENDS)
+        return np.log10(high) - np.log10(low) <= UNKNOWN
+
+    @property
+    def unknown_sentence(self) -> str:
+        """What the table is worth where the optimum is not known; empty where it is."""
+        rows = self.table[~self.known]
+        if rows.empty:
+            return ""
+        ends = (rows["tokens_per_param_q0.05"].min(), rows["tokens_per_param_q0.95"].max())
+        where = "" if len(rows) == len(self.table) else f" in {len(rows)} of {len(self.table)} rows below"
+        have = (
+            interval(*self.ratios, 3)
+            if self.ratios[1] > self.ratios[0] * 1.05
+            else significant(self.ratios[0], 3)
+        )
+        return (
+            f"These runs cannot tell the optimum{where}: tokens per parameter are anything from {interval(*ends, 2)} "
+            f"(90 %). The runs have {have} tokens per parameter. {RATIO_DESIGN}."
+        )
 
     def valley(self, within: Sequence[float] = WITHIN) -> pd.DataFrame:
         """Sizes nearly as good as the best one; see `bayescale.decide.valley.valley`."""
@@ -101,7 +137,8 @@ class Allocation:
 
     def __str__(self) -> str:
         rule = f"medians, with the ends of the 90 % interval; C = {self.flops_per_param_token:.3g} N D"
-        return "\n".join([readable(self.table).to_string(index=False), rule, *self.notes])
+        lines = [self.unknown_sentence, readable(self.table).to_string(index=False), rule, *self.notes]
+        return "\n".join(filter(None, lines))
 
 
 def _labelled(labels: Sequence[Mapping[str, Any]], made: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -212,7 +249,13 @@ def allocate(
         tuple(problems),
         labels_of,
         posterior.design.reference,
+        _ratios(posterior.runs),
     )
+
+
+def _ratios(runs: pd.DataFrame) -> tuple[float, float]:
+    ratio = (runs["tokens"] / runs["params"]).to_numpy(float)
+    return float(ratio.min()), float(ratio.max())
 
 
 def _budgets(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from bayescale.decide.datastore import INPUT
 from bayescale.decide.planning import RULE, Problem
@@ -15,6 +16,8 @@ from bayescale.laws import Law
 
 BAYES, PLUG_IN, THUMB = "least expected loss", "plug-in", f"{RULE:g} tokens per param"
 FINER, ROUNDS = 33, 3
+SHARES = (1e-300, 1 - 1e-16)
+"""Of shares whose logit is averaged: a float knows none nearer to nothing, or to one."""
 
 
 def plans(problem: Problem, reference: Mapping[str, float]) -> pd.DataFrame:
@@ -42,7 +45,8 @@ def plans(problem: Problem, reference: Mapping[str, float]) -> pd.DataFrame:
     rows = []
     for name, params in chosen.items():
         spent, loss = _spent(problem, params, name)
-        regret = loss - problem.best.loss
+        # The search finds each draw's best to within its tolerance: no plan is better than that.
+        regret = np.maximum(loss - problem.best.loss, 0.0)
         rows.append(
             {
                 "plan": name if name != THUMB or problem.datastore is None else f"{THUMB}, no datastore",
@@ -117,7 +121,7 @@ def mean_values(
         if support == "positive":
             means[name] = np.exp(np.log(x).mean(keepdims=True))
         elif support == "unit":
-            means[name] = 1 / (1 + np.exp(-np.log(x / (1 - x)).mean(keepdims=True)))
+            means[name] = expit(logit(np.clip(x, SHARES[0], SHARES[1])).mean(keepdims=True))
         else:
             means[name] = x.mean(keepdims=True)
-    return {name: np.asarray(x) for name, x in law.natural(means, reference).items()}
+    return {name: np.asarray(x) for name, x in law.values(means, reference).items()}

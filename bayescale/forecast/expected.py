@@ -186,7 +186,7 @@ class Predictor:
         which = [distinct[one] for one in at]
         values = {
             p: np.clip(np.stack([np.asarray(s[p]) for s in solved], axis=1)[:, which], -MOST, MOST)
-            for p in law.parameter_names
+            for p in law.value_names
         }
         return CellDraws(law, values, [groups[key].said for key in keys])
 

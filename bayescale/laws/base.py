@@ -125,6 +125,9 @@ class Centring:
         way to the parameter it may also look up what another one is sampled as, by that one's symbol.
     unit : str
         Of the sampled quantity.
+    to_logit : callable, optional
+        Of a share: ``(quantity, values, reference) -> logit of the parameter``, carried among a law's values under
+        `logit_name`. A share within 1e-16 of one is one to a float, and what it leaves of the other term is lost.
     """
 
     symbol: str
@@ -132,6 +135,12 @@ class Centring:
     to_natural: Callable[[Any, Values, Values], Any]
     from_natural: Callable[[Any, Values, Values], Any]
     unit: str = "nats/token"
+    to_logit: Callable[[Any, Values, Values], Any] | None = None
+
+
+def logit_name(parameter: str) -> str:
+    """Return the name under which the logit of a share is carried among a law's values."""
+    return f"logit {parameter}"
 
 
 def amplitude(symbol: str, input: str, exponent: str) -> Centring:
@@ -284,13 +293,24 @@ class Law:
     def parameter_names(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.parameters)
 
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """The parameters, then the logits that are carried beside them (`Centring.to_logit`)."""
+        carried = (logit_name(p.name) for p in self.parameters if p.centring and p.centring.to_logit)
+        return (*self.parameter_names, *carried)
+
     def parameter(self, name: str) -> Parameter:
         return next(p for p in self.parameters if p.name == name)
 
     def natural(self, sampled: Values, reference: Values) -> dict[str, Any]:
         """Parameters in the units of the equation, from the quantities that are sampled."""
-        values = _Natural(self, sampled, reference)
+        values = self.values(sampled, reference)
         return {name: values[name] for name in self.parameter_names}
+
+    def values(self, sampled: Values, reference: Values) -> dict[str, Any]:
+        """Return what `loss` and `optimum` take: the parameters in the units of the equation and carried logits."""
+        values = _Natural(self, sampled, reference)
+        return {name: values[name] for name in self.value_names}
 
     def sampled(self, values: Values, reference: Values) -> dict[str, Any]:
         """The quantities that are sampled, from parameters in the units of the equation."""
@@ -332,12 +352,20 @@ class _Natural(Mapping[str, Any]):
         self._done: dict[str, Any] = {}
         self._under_way: list[str] = []
         self._by_symbol = {p.centring.symbol: p.name for p in law.parameters if p.centring}
+        self._logits = {
+            logit_name(p.name): (p.name, p.centring.to_logit)
+            for p in law.parameters
+            if p.centring and p.centring.to_logit
+        }
 
     def __getitem__(self, name: str) -> Any:
         if name in self._done:
             return self._done[name]
         if name in self._by_symbol:
             return self._sampled[self._by_symbol[name]]
+        if name in self._logits:
+            of, to_logit = self._logits[name]
+            return self._done.setdefault(name, to_logit(self._sampled[of], self, self._reference))
         if name in self._under_way:
             way = " -> ".join([*self._under_way[self._under_way.index(name) :], name])
             raise ValueError(
@@ -355,11 +383,14 @@ class _Natural(Mapping[str, Any]):
         self._done[name] = value
         return value
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._law.value_names or name in self._by_symbol
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._law.parameter_names)
+        return iter(self._law.value_names)
 
     def __len__(self) -> int:
-        return len(self._law.parameters)
+        return len(self._law.value_names)
 
 
 def without(values: Values, name: str, instead: Any = 0.0) -> Values:

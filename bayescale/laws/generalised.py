@@ -8,21 +8,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayescale.laws.base import NOTHING, Centring, Law, Parameter, Published, Range, Values
+from bayescale.laws.base import NOTHING, Centring, Law, Parameter, Published, Range, Values, logit_name
 from bayescale.laws.chinchilla import LAW as CHINCHILLA
 from bayescale.laws.terms import BETWEEN_LOSSES, BETWEEN_SIZES, exponent
 from bayescale.lazy_jax import jax, jnp
 
 PARAMS_UNIT, TOKENS_UNIT = 1e9, 2e10
 """Where K and rho are quoted, so that published values of different tables compare. They are sampled at the table's own
-reference point; this one is near enough to every table that the passage between the two loses no digits."""
+reference point. Where p is small and the table far from here, rho is one to a float: its logit is carried beside it."""
+
+EDGE = 1e-16
+"""Of a share given without its logit: nearer to one than this a float knows none."""
+
+FARTHEST = 300.0
+"""Most e-folds that an optimum lies from the units: an exponent of a thousandth asks for more than a float holds."""
+
+LOGIT = logit_name("rho")
+
+
+def _logit(share: Any) -> Any:
+    share = jnp.clip(share, 1e-300, 1 - EDGE)
+    return jnp.log(share) - jnp.log1p(-share)
+
+
+def _logit_rho(values: Values) -> Any:
+    """Return the logit of rho: as it is carried, or of rho itself."""
+    return values[LOGIT] if LOGIT in values else _logit(values["rho"])
 
 
 def _logs(values: Values, inputs: Values) -> tuple[Any, Any]:
     """Logs of the two terms of the bracket."""
-    rho = jnp.clip(values["rho"], 1e-300, 1 - 1e-16)
-    size = jnp.log(rho) - values["a"] / values["p"] * jnp.log(inputs["params"] / PARAMS_UNIT)
-    data = jnp.log1p(-rho) - values["b"] / values["p"] * jnp.log(inputs["tokens"] / TOKENS_UNIT)
+    logit = _logit_rho(values)
+    size = -jax.nn.softplus(-logit) - values["a"] / values["p"] * jnp.log(inputs["params"] / PARAMS_UNIT)
+    data = -jax.nn.softplus(logit) - values["b"] / values["p"] * jnp.log(inputs["tokens"] / TOKENS_UNIT)
     return size, data
 
 
@@ -43,18 +61,18 @@ def optimum(
     The outer power is monotone, so this is Hoffmann's closed form for the bracket: at n = N/N1, d = D/D1,
     n^((a+b)/p) = (a rho / (b (1 - rho))) (C / (k N1 D1))^(b/p), worked out in logs.
     """
-    a, b, p, rho = (values[name] for name in ("a", "b", "p", "rho"))
+    a, b, p = (values[name] for name in ("a", "b", "p"))
     log_product = jnp.log(flops / (flops_per_param_token * PARAMS_UNIT * TOKENS_UNIT))
-    log_size = (p * (jnp.log(a / b) + jnp.log(rho) - jnp.log1p(-rho)) + b * log_product) / (a + b)
+    log_size = (p * (jnp.log(a / b) + _logit_rho(values)) + b * log_product) / (a + b)
+    log_size = jnp.clip(log_size, -FARTHEST, FARTHEST)
     return PARAMS_UNIT * jnp.exp(log_size), TOKENS_UNIT * jnp.exp(log_product - log_size)
 
 
-def _moved(share: Any, values: Values, reference: Values, way: int) -> Any:
-    """The size's share, from the reference point to the units (+1) or back (-1): a shift of its logit."""
+def _shift(values: Values, reference: Values) -> Any:
+    """What the logit of the size's share gains on the way from the reference point to the units."""
     size = values["a"] * jnp.log(reference["params"] / PARAMS_UNIT)
     data = values["b"] * jnp.log(reference["tokens"] / TOKENS_UNIT)
-    logit = jnp.log(share) - jnp.log1p(-share) + way * (size - data) / values["p"]
-    return jax.nn.sigmoid(logit)
+    return (size - data) / values["p"]
 
 
 def from_chinchilla(values: Values) -> dict[str, float]:
@@ -126,9 +144,10 @@ LAW = Law(
             Centring(
                 symbol="rho0",
                 meaning="the size's share of the bracket at the reference point, between 0 and 1",
-                to_natural=lambda share, v, reference: _moved(share, v, reference, 1),
-                from_natural=lambda share, v, reference: _moved(share, v, reference, -1),
+                to_natural=lambda share, v, reference: jax.nn.sigmoid(_logit(share) + _shift(v, reference)),
+                from_natural=lambda share, v, reference: jax.nn.sigmoid(_logit_rho(v) - _shift(v, reference)),
                 unit="1",
+                to_logit=lambda share, v, reference: _logit(share) + _shift(v, reference),
             ),
         ),
         Parameter(

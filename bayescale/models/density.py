@@ -127,7 +127,7 @@ def expected_loss(z: Array, layout: Layout, data: Data) -> Array:
 def law_loss(linked: Array, layout: Layout, data: Data) -> Array:
     """Of every row by the law alone, shape (rows,), given the parameters of places on their link scale."""
     values = jnp.stack(list(_of_places(linked, layout, data).values()), axis=-1)[data["place"]]
-    each = {name: values[:, i] for i, name in enumerate(layout.law.parameter_names)}
+    each = {name: values[:, i] for i, name in enumerate(layout.law.value_names)}
     return layout.law.loss(each, data["inputs"])
 
 
@@ -178,10 +178,9 @@ def population(z: Array, layout: Layout, data: Data) -> list[Array]:
 
 
 def unlink(law: Law, linked: list[Array], reference: Mapping[str, Array]) -> dict[str, Array]:
-    """From the link scale, one array a parameter, to the units of the equation."""
+    """From the link scale, one array a parameter, to what the law takes (`Law.values`)."""
     sampled = {p.name: INVERSE_LINK[p.support](x) for p, x in zip(law.parameters, linked, strict=True)}
-    natural = law.natural(sampled, reference)
-    return {name: natural[name] for name in law.parameter_names}
+    return law.values(sampled, reference)
 
 
 INVERSE_LINK: dict[str, Callable[[Array], Array]] = {

@@ -151,3 +151,24 @@ def test_repeated_data_over_fits_a_large_model() -> None:
     assert float(law.loss(REPEATED, plentiful)) == pytest.approx(
         float(bs.law("bounded").loss(BOUNDED, REFERENCE)), rel=1e-4
     )
+
+
+def test_generalised_keeps_the_logit_of_a_share_that_rounds_to_one() -> None:
+    # Size and data matter alike at these runs, and p near zero makes rho at the fixed units one to a float.
+    reference = {"params": 3e7, "tokens": 6e8}
+    sampled = {"E": 1.6 / 2.748, "K": 2.748, "rho": 0.5, "a": 0.035, "b": 0.47, "p": 0.0226}
+    values = GENERAL.values(sampled, reference)
+    assert float(values["rho"]) == 1.0
+    back = GENERAL.sampled(values, reference)
+    assert {name: float(x) for name, x in back.items()} == pytest.approx(sampled)
+    assert float(GENERAL.loss(values, reference)) == pytest.approx(2.748)
+    params, tokens = (float(x) for x in GENERAL.optimum(values, 3.2e18))
+    assert (params, tokens) == pytest.approx((6.26e8, 8.52e8), rel=0.01)
+    numeric = [float(x) for x in numeric_optimum(GENERAL, values, 3.2e18)]
+    assert [params, tokens] == pytest.approx(numeric, rel=1e-6)
+
+
+def test_generalised_optimum_is_finite_wherever_its_share_lies() -> None:
+    for values in ({"rho": 1.0, "p": 0.0226}, {"rho": 0.0, "p": 0.02}, {"a": 1e-3, "b": 1e-3, "p": 4.0}):
+        params, tokens = GENERAL.optimum({**NATURAL, **values}, 3.2e18)
+        assert np.isfinite([params, tokens]).all() and params > 0 and tokens > 0
