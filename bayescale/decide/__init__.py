@@ -10,6 +10,7 @@ from bayescale.decide.errors import ConstraintError
 from bayescale.decide.isoflop import IsoFlopCheck, NoIsoFlopError, isoflop_check
 from bayescale.decide.next_runs import next_runs
 from bayescale.decide.plan import Plan, plan_for_decision, plan_for_knowledge
+from bayescale.decide.refusal import Refusal, RefusalReason
 from bayescale.decide.shapes import AdaptError
 from bayescale.decide.utility import Costs, Utility
 from bayescale.decide.verdict import Verdict, decide
@@ -34,6 +35,8 @@ __all__ = [
     "NoIsoFlopError",
     "Plan",
     "Price",
+    "Refusal",
+    "RefusalReason",
     "Run",
     "Shape",
     "Utility",

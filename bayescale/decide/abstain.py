@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.decide.decision import Decision
+from bayescale.decide.refusal import Refusal, RefusalReason
 from bayescale.forecast import HeldOut
 from bayescale.forecast.beyond import axis_values, beyond
 from bayescale.forecast.reach import AS_FAR, UNCHECKED, WORDS, believed_decades
@@ -14,26 +15,28 @@ from bayescale.numerals import percent, scientific, times
 from bayescale.posterior import PosteriorData
 
 
-def no_answer(posterior: PosteriorData, record: HeldOut | None) -> str:
-    """Why the probabilities mean nothing; empty where they do mean something."""
+def no_answer(posterior: PosteriorData, record: HeldOut | None) -> Refusal | None:
+    """Return why the probabilities mean nothing; None when they mean something."""
     if posterior.health().verdict == "FAIL":
         failed = ", ".join(c.name for c in posterior.health().checks if c.verdict == "FAIL")
-        return f"the fit failed its health gate ({failed}), so its probabilities mean nothing; mend the fit first."
+        said = f"the fit failed its health gate ({failed}), so its probabilities mean nothing; mend the fit first."
+        return Refusal(RefusalReason.FAILED_FIT, said)
     if record is not None and record.broken:
         inside, number = record.inside(0.9).sum(), len(record.measured)
         off = percent(float(np.abs(record.error).mean()), 1)
-        return (
+        said = (
             f"only {inside} of {number} held-out runs lie inside the 90 % band forecast for them, and their median is "
             f"off by {off}: the law does not hold out there. Fit runs nearer to the action, or another law, before "
             "money is spent on these odds."
         )
-    return ""
+        return Refusal(RefusalReason.HELD_OUT_BROKEN, said)
+    return None
 
 
 def too_far(
     posterior: PosteriorData, decision: Decision, action: str, point: pd.DataFrame, record: HeldOut | None
-) -> str:
-    """Why an action lies beyond what forecasts of known runs vouch for, and what is missing; empty where it does not.
+) -> Refusal | None:
+    """Why an action lies beyond what forecasts of known runs vouch for, and what is missing; None where it does not.
 
     Forecasts were checked by the fit's folds (without the dearest and the largest of its own runs) and by the held-out
     runs; each shows how many decades they went beyond the runs they were made from. An action may lie `AS_FAR` times as
@@ -59,12 +62,13 @@ def too_far(
         top = _top(posterior, axis)
         missing = top * 10 ** (out / (1 + AS_FAR))
         unit = {"flops": "FLOPs", "params": "params", "tokens": "tokens"}[axis]
-        return (
+        said = (
             f"{action} lies {out:.1f} decades of {what} beyond the fitted runs ({times(10**out)}), {vouched}. "
             f"Missing: runs up to about {scientific(missing, 2)} {unit}; or say how far you believe a forecast, "
             "`reach = ...` in decades."
         )
-    return ""
+        return Refusal(RefusalReason.TOO_FAR, said, action)
+    return None
 
 
 def checked_decades(posterior: PosteriorData, record: HeldOut | None) -> dict[str, float]:

@@ -33,6 +33,7 @@ from bayescale.decide.outcomes import (
     points_of,
 )
 from bayescale.decide.plan import Plan, chains_of, plan_for_decision
+from bayescale.decide.refusal import Refusal, RefusalReason
 from bayescale.decide.spending import Spending, spending
 from bayescale.decide.stakes import Stakes, at_target, monte_carlo_error, stakes
 from bayescale.forecast import HeldOut
@@ -73,6 +74,8 @@ class Verdict:
         Runs worth their cost before deciding, where they were looked for.
     costs : str
         Where costs were learned: what from, and how far beyond it the action lies.
+    reason : RefusalReason or None
+        Why there is no answer; None where there is one.
     """
 
     answer: Answer
@@ -86,6 +89,7 @@ class Verdict:
     flips: tuple[Flip, ...] = ()
     plan: Plan | None = None
     costs: str = ""
+    reason: RefusalReason | None = None
 
     @property
     def details(self) -> list[str]:
@@ -117,6 +121,7 @@ class Verdict:
             "answer": self.answer,
             "action": self.action,
             "sentence": self.sentence,
+            "reason": self.reason,
             "actions": self.table.to_dict("records"),
             "first": self.first.to_dict("records"),
             "perfect_information": self.perfect_information,
@@ -169,13 +174,25 @@ def decide(
     else:
         verdict = _by_utility(posterior, decision, found, seed)
     why = no_answer(posterior, record)
-    if not why and verdict.action in {a.name for a in decision.actions if a.trains}:
+    if why is None and verdict.action in {a.name for a in decision.actions if a.trains}:
         point = point_of(_named(decision, verdict.action).run)
         why = too_far(posterior, decision, verdict.action, point, record)
-    if why:
-        return Verdict("not from these data", verdict.action, why, verdict.table, pd.DataFrame(), decision)
+    if why is not None:
+        return _refused(verdict, why)
     flips = [*verdict.flips, *(_by_other_law(other, decision, verdict, seed) for other in others)]
     return Verdict(**{**_fields(verdict), "flips": tuple(flips)})
+
+
+def _refused(verdict: Verdict, why: Refusal) -> Verdict:
+    return Verdict(
+        "not from these data",
+        why.action or verdict.action,
+        why.sentence,
+        verdict.table,
+        pd.DataFrame(),
+        verdict.decision,
+        reason=why.reason,
+    )
 
 
 def _by_other_law(other: PosteriorData, decision: Decision, verdict: Verdict, seed: int) -> Flip:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.decide import IsoFlopCheck, Verdict
+from bayescale.decide import IsoFlopCheck, RefusalReason, Verdict
 from bayescale.forecast.held_out import MASSES, HeldOut
 from bayescale.inference import Health
 from bayescale.models import Model
@@ -69,11 +69,14 @@ def headline(verdict: Verdict) -> str:
 
 
 def _no_answer(verdict: Verdict) -> str:
-    if "decades" in verdict.sentence:
-        return f"{verdict.action} lies further beyond the runs than these data can vouch for."
-    if "held-out" in verdict.sentence:
-        return "The forecast of the held-out runs fails, so its probabilities mean nothing yet."
-    return "The fit failed its health gate, so its probabilities mean nothing yet."
+    far = f"{verdict.action} lies further beyond the runs than these data can vouch for."
+    nothing = "so its probabilities mean nothing yet."
+    return {
+        RefusalReason.FAILED_FIT: f"The fit failed its health gate, {nothing}",
+        RefusalReason.HELD_OUT_BROKEN: f"The forecast of the held-out runs fails, {nothing}",
+        RefusalReason.TOO_FAR: far,
+        RefusalReason.REFIT: f"{far} Refit with the held-out runs included.",
+    }[verdict.reason or RefusalReason.FAILED_FIT]
 
 
 def _by_utility(verdict: Verdict, row: dict[str, Any]) -> str:

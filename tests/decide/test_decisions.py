@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayescale as bs
-from bayescale.decide import Costs, DecisionError, Effect, Run, Utility
+from bayescale.decide import Costs, DecisionError, Effect, RefusalReason, Run, Utility
 from bayescale.decide.flips import power_weights
 from bayescale.decide.stakes import Stakes
 from bayescale.decide.utility import cvar
@@ -179,6 +179,7 @@ def test_an_action_further_out_than_forecasts_were_checked(posterior: bs.Posteri
     decision = bs.Decision(actions=(far,), target_loss=1.5)
     verdict = posterior.decide(decision)
     assert verdict.answer == "not from these data"
+    assert verdict.reason is RefusalReason.TOO_FAR
     assert "decades of compute beyond" in verdict.sentence and "Missing: runs up to about" in verdict.sentence
     believed = posterior.decide(decision.model_copy(update={"reach": 6.0}))
     assert believed.answer != "not from these data"

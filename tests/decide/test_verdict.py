@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.decide import DecisionError
+from bayescale.decide import DecisionError, RefusalReason
 from bayescale.inference import Health
 from tests.simulate import simulate
 
@@ -27,6 +27,7 @@ def test_go_no_go_and_run_first(posterior: bs.Posterior) -> None:
         verdict = posterior.decide(bs.Decision(actions=(BIG,), target_loss=target))
         answers[verdict.answer] = verdict
     assert list(answers) == ["go", "run first", "no-go"]
+    assert all(verdict.reason is None for verdict in answers.values())
     assert answers["go"].table["p_target"].item() > 0.95
     assert answers["no-go"].table["p_target"].item() < 0.05
     assert answers["run first"].table["p_target"].item() == pytest.approx(0.5, abs=0.03)
@@ -62,7 +63,8 @@ def test_a_failed_fit_gives_no_verdict(posterior: bs.Posterior) -> None:
     )
     verdict = failed.decide(bs.Decision(actions=(BIG,), target_loss=9.0))
     assert verdict.answer == "not from these data"
-    assert "R-hat" in verdict.sentence
+    assert verdict.reason is RefusalReason.FAILED_FIT and "R-hat" in verdict.sentence
+    assert verdict.to_dict()["reason"] == "failed_fit"
 
 
 def test_variance_removed_is_what_a_run_there_would_remove(posterior: bs.Posterior) -> None:
@@ -139,4 +141,5 @@ def test_no_answer_where_the_forecast_of_unseen_runs_fails(posterior: bs.Posteri
     off = good.assign(loss=0.95 * good["loss"])
     verdict = posterior.decide(bs.Decision(actions=(BIG,), target_loss=9.0), holdout=off)
     assert verdict.answer == "not from these data"
+    assert verdict.reason is RefusalReason.HELD_OUT_BROKEN
     assert "only 0 of 12 held-out runs" in verdict.sentence and "off by 5." in verdict.sentence

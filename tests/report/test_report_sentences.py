@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.decide import Verdict
+from bayescale.decide import RefusalReason, Verdict
 from bayescale.forecast.held_out import LEVELS, HeldOut
 from bayescale.inference.health import Check, Health
 from bayescale.numerals import count, interval, percent, scientific, shortest, significant, times
@@ -73,7 +73,11 @@ def test_headlines_of_the_four_answers():
     )
     assert "too close to call" in first
     assert "First run 100\u00a0k parameters on 2\u00a0M tokens, 2\u00a0% of its cost." in first
-    assert "health gate" in sentences.headline(verdict("not from these data"))
+    said = {
+        why: sentences.headline(dataclasses.replace(verdict("not from these data"), reason=why))
+        for why in RefusalReason
+    }
+    assert len(set(said.values())) == len(RefusalReason) and "health gate" in said[RefusalReason.FAILED_FIT]
     assert set(sentences.WORDS) == set(sentences.TONES) == {"go", "no-go", "run first", "not from these data"}
     assert sentences.reason(verdict("go")) == "Why, in full."
 
