@@ -90,9 +90,10 @@ class Posterior(PosteriorData):
         levels: Sequence[str] | None = None,
         at: Mapping[str, str] | None = None,
         fixed: Mapping[str, float] | None = None,
+        equivalence: float | str | None = None,
     ) -> Versus:
         """Groups against each other at budgets; see `bayescale.decide.versus`."""
-        return deciding.versus(self, by, flops, levels, at, fixed)
+        return deciding.versus(self, by, flops, levels, at, fixed, equivalence)
 
     def adapt(
         self,

@@ -83,7 +83,11 @@ PARTS: list[tuple[str, str, list[str]]] = [
         "and whether "
         "the curves cross between the cheapest run and ten times the dearest run or budget. Draws are paired, "
         "so that "
-        "what groups share cancels; a group with few runs borrows from the others.",
+        "what groups share cancels; a group with few runs borrows from the others. A difference counts where it is "
+        "larger than the noise of one run, or than `--equivalence` in nats or as a share of the loss. A group is "
+        "called best, or two equivalent, at a probability of 90 %; otherwise there is no difference that these runs "
+        "can show. `--json` has the probability that one is better, that both are equivalent, and that the other is "
+        "better (`p_a_better`, `p_equivalent`, `p_b_better`).",
         ["versus", "fit.nc", "--by", "architecture", "--flops", "1e13,1e14", "--for", "task=python_code"],
     ),
 ]

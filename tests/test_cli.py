@@ -192,7 +192,11 @@ def test_versus(folder: Path) -> None:
     arguments = ("versus", folder / "fit.nc", "--by", "architecture", "--flops", "1e13", "--for", "task=code")
     said = json.loads(bayescale(*arguments, "--json").stdout)
     assert [row["architecture"] for row in said["arms"]] == ["gpt", "llama"] and len(said["pairs"]) == 1
-    assert "is best with probability" in bayescale(*arguments).stdout
+    pair = said["pairs"][0]
+    assert pair["p_a_better"] + pair["p_equivalent"] + pair["p_b_better"] == pytest.approx(1)
+    assert said["equivalence"] in bayescale(*arguments).stdout
+    wide = json.loads(bayescale(*arguments, "--equivalence", "500%", "--json").stdout)
+    assert wide["pairs"][0]["answer"] == "equivalent"
 
 
 def test_decide_and_next(folder: Path) -> None:
@@ -266,6 +270,10 @@ def test_check_lists_every_problem_at_once(tmp_path: Path) -> None:
         (("allocate", "fit.nc", "--flops", "1e13", "--cost", "hours"), "no column 'hours'"),
         (("allocate", "fit.nc", "--flops", "1e13", "--for", "task=latin"), "there are code, docs"),
         (("versus", "fit.nc", "--by", "seed", "--flops", "1e13"), "not grouped by seed"),
+        (
+            ("versus", "fit.nc", "--by", "task", "--flops", "1e13", "--equivalence", "little"),
+            "a share of the loss, such as 1%",
+        ),
         (("decide", "fit.nc", "none.toml"), "none.toml"),
         (("laws", "chinchila"), "Did you mean"),
         (("models", "nothing"), "chinchilla"),

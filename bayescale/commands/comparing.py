@@ -23,13 +23,22 @@ def versus(
     at: Annotated[
         str, typer.Option("--at", help="Where the law takes more than params and tokens: granularity=8")
     ] = "",
+    equivalence: Annotated[
+        str,
+        typer.Option(
+            "--equivalence",
+            help="Largest difference that counts as none: in nats (0.01) or of the loss (1%); the noise of one run "
+            "where absent.",
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Groups against each other at a budget: the difference, who is best, where curves cross, what a lead is worth.
 
     Each group is at its own optimum, and again all are at the same params and tokens. Draws are paired: what the groups
     share cancels out of the difference, and a group with few runs borrows from the others. A lead is also given as
-    compute: by how much the other's budget would have to be multiplied to catch up.
+    compute: by how much the other's budget would have to be multiplied to catch up. A difference is stated where it is
+    larger than `--equivalence` with a probability of 90 %.
 
     \b
         bayescale versus fit.nc --by architecture --flops 1e21 --for task=code
@@ -41,6 +50,7 @@ def versus(
             names(levels) if levels else None,
             labels_of(only, "--for"),
             assignments(at, "--at"),
+            equivalence or None,
         )
         if as_json:
             say_json(
@@ -49,6 +59,7 @@ def versus(
                     "looked": list(found.looked),
                     "arms": found.arms.to_dict("records"),
                     "pairs": found.pairs.to_dict("records"),
+                    "equivalence": found.equivalence.sentence,
                     "sentences": found.sentences,
                 }
             )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.decide.curves import Curve, curves
+from bayescale.decide.equivalence import Equivalence, contrast
 from bayescale.decide.errors import AllocationError
 from bayescale.decide.readable import readable, three
 from bayescale.models.labels import label_text
@@ -49,7 +50,10 @@ class Versus:
         params and tokens (``equal_...``).
     pairs : DataFrame
         A row a context, budget and pair ``a``, ``b``: ``difference``, the loss of b less that of a, at their own optima
-        and at equal params and tokens; ``p_a``, the probability that a is better; ``gain``, by how much b's compute
+        and at equal params and tokens; ``p_a``, the probability that a is better by whatever little;
+        ``equivalence``, the largest difference that counts as none, in nats; ``p_a_better``, ``p_equivalent`` and
+        ``p_b_better``, the probabilities that a is better by more than that, that neither is, and that b is;
+        ``answer``, what the runs show of it (`bayescale.decide.equivalence.Answer`); ``gain``, by how much b's compute
         would have to be multiplied to do as well as a; ``crossing``, the budget of the last crossing of the two curves
         and ``p_crossing``, the probability that there is one in the range looked at.
     by : str
@@ -57,6 +61,8 @@ class Versus:
         That range.
     draws : dict
         ``(context, flops, level) -> ndarray`` of the loss at its own optimum.
+    equivalence : Equivalence
+        What counts as no difference.
     """
 
     arms: pd.DataFrame
@@ -64,44 +70,18 @@ class Versus:
     by: str
     looked: tuple[float, float]
     draws: dict[tuple[str, float, str], np.ndarray]
+    equivalence: Equivalence
 
     @property
     def sentences(self) -> list[str]:
-        """A sentence a context and budget: who is best, by how much, and what that is worth."""
+        """A sentence a context and budget: what is shown of the groups, by how much, and what a lead is worth."""
         said = []
         for (context, flops), rows in self.arms.groupby(["context", "flops"], sort=False):
-            best = rows.loc[rows["p_best"].idxmax()]
-            rest = self.pairs[(self.pairs["context"] == context) & (self.pairs["flops"] == flops)]
+            here = (self.pairs["context"] == context) & (self.pairs["flops"] == flops)
             where = f"{context}: " if context else ""
-            line = (
-                f"{where}at {scientific(float(flops))} FLOPs {best[self.by]} is best with probability "
-                f"{percent(best['p_best'])}"
+            said.append(
+                f"{where}at {scientific(float(flops))} FLOPs {_said(rows, self.pairs[here], self.by)}."
             )
-            others = rows[rows[self.by] != best[self.by]]
-            second = others.loc[others["p_best"].idxmax()][self.by] if others["p_best"].max() > 0 else None
-            second = second or others.loc[others["loss"].idxmin()][self.by]
-            pair = rest[
-                (rest["a"].isin([best[self.by], second])) & (rest["b"].isin([best[self.by], second]))
-            ].iloc[0]
-            way = 1 if pair["a"] == best[self.by] else -1
-            low, high = sorted((way * pair["difference_q0.05"], way * pair["difference_q0.95"]))
-            line += (
-                f"; {second} is {significant(way * pair['difference'], 2)} above it "
-                f"({interval(low, high, 2)})"
-            )
-            gain = [pair[name] for name in ("gain", "gain_q0.05", "gain_q0.95")]
-            if way < 0:
-                gain = [1 / gain[0], 1 / gain[2], 1 / gain[1]]
-            if 1 / GAIN < gain[0] < GAIN:
-                line += f", and would need {times(gain[0])} the compute ({_factor(gain[1])} to {_factor(gain[2])})"
-            else:
-                line += f", and would not get there with {GAIN:g} times the compute"
-            if pair["p_crossing"] >= 0.05:
-                line += (
-                    f"; their curves cross with probability {percent(pair['p_crossing'])}, near "
-                    f"{scientific(pair['crossing'], 2)} FLOPs"
-                )
-            said.append(line + ".")
         return said
 
     def __str__(self) -> str:
@@ -112,7 +92,82 @@ class Versus:
         if not shown["context"].any():
             shown = shown.drop(columns="context")
         table = readable(shown).to_string(index=False)
-        return "\n".join([table, *self.sentences])
+        return "\n".join([table, *self.sentences, self.equivalence.sentence])
+
+
+def _said(rows: pd.DataFrame, pairs: pd.DataFrame, by: str) -> str:
+    """What one context and budget shows. The group of the lowest median loss is set against every other."""
+    leader = rows.loc[rows["loss"].idxmin()]
+    against = [_led(pair, str(leader[by])) for pair in pairs.to_dict("records")]
+    every = pd.DataFrame([pair for pair in against if pair is not None])
+    nearest = every.loc[every["p_better"].idxmin()]
+    region = significant(nearest["equivalence"], 2)
+    gap = f"{significant(nearest['difference'], 2)}"
+    band = interval(nearest["difference_q0.05"], nearest["difference_q0.95"], 2)
+    level = every[every["answer"] != "better"]
+    names = [str(leader[by]), *level["other"]]
+    together = f"{', '.join(names[:-1])} and {names[-1]}"
+    if level.empty:
+        line = (
+            f"{leader[by]} is best with probability {percent(leader['p_best'])}; {nearest['other']} is {gap} above it "
+            f"({band}), by more than {region} with probability {percent(nearest['p_better'])}, and {_gained(nearest)}"
+        )
+    elif (level["answer"] == "equivalent").all():
+        line = (
+            f"{together} are equivalent: within {region} of each other with probability "
+            f"{percent(level['p_equivalent'].min())} ({nearest['other']} less {leader[by]}: {gap}, {band})"
+        )
+    else:
+        nearest = level[level["answer"] != "equivalent"].sort_values("p_better").iloc[0]
+        gap = significant(nearest["difference"], 2)
+        band = interval(nearest["difference_q0.05"], nearest["difference_q0.95"], 2)
+        line = (
+            f"there is no difference that these runs can show between {together}: {nearest['other']} less {leader[by]} "
+            f"is {gap} ({band}), and {leader[by]} is better by more than {region} with probability "
+            f"{percent(nearest['p_better'])}, equivalent with {percent(nearest['p_equivalent'])}, worse with "
+            f"{percent(nearest['p_worse'])}"
+        )
+    if nearest["p_crossing"] >= 0.05:
+        line += (
+            f"; their curves cross with probability {percent(nearest['p_crossing'])}, near "
+            f"{scientific(nearest['crossing'], 2)} FLOPs"
+        )
+    return line
+
+
+def _led(pair: dict[str, Any], leader: str) -> dict[str, Any] | None:
+    """A pair as its leader sees it, differences being the other's loss less the leader's; None for other pairs."""
+    if leader not in (pair["a"], pair["b"]):
+        return None
+    first = pair["a"] == leader
+    seen = {name: pair[name] for name in ("equivalence", "p_equivalent", "p_crossing", "crossing")}
+    seen |= {"other": pair["b"] if first else pair["a"]}
+    seen |= {"p_better": pair["p_a_better"], "p_worse": pair["p_b_better"]}
+    names = ("difference", "difference_q0.05", "difference_q0.95")
+    gains = ("gain", "gain_q0.05", "gain_q0.95")
+    seen |= {name: pair[name] for name in (*names, *gains)}
+    answers = {"a better": "better", "b better": "worse"}
+    seen["answer"] = answers.get(pair["answer"], pair["answer"])
+    if not first:
+        seen["p_better"], seen["p_worse"] = seen["p_worse"], seen["p_better"]
+        seen["answer"] = {"better": "worse", "worse": "better"}.get(seen["answer"], seen["answer"])
+        seen |= dict(zip(names, (-pair[name] for name in (names[0], names[2], names[1])), strict=True))
+        seen |= dict(
+            zip(gains, (_inverse(pair[name]) for name in (gains[0], gains[2], gains[1])), strict=True)
+        )
+    return seen
+
+
+def _inverse(gain: float) -> float:
+    return 1 / gain if gain > 0 else float("inf")
+
+
+def _gained(pair: pd.Series) -> str:
+    """What a lead is worth in compute."""
+    if 1 / GAIN < pair["gain"] < GAIN:
+        low, high = _factor(pair["gain_q0.05"]), _factor(pair["gain_q0.95"])
+        return f"would need {times(pair['gain'])} the compute ({low} to {high})"
+    return f"would not get there with {GAIN:g} times the compute"
 
 
 def _factor(x: float) -> str:
@@ -128,6 +183,7 @@ def versus(
     levels: Sequence[str] | None = None,
     at: Mapping[str, str] | None = None,
     fixed: Mapping[str, float] | None = None,
+    equivalence: float | str | None = None,
 ) -> Versus:
     """Compare groups at budgets, each at its own optimum, and at equal params and tokens.
 
@@ -145,6 +201,9 @@ def versus(
         measured is a context of its own, and so is their mean.
     fixed : mapping, optional
         What the law takes beside params and tokens.
+    equivalence : float or str, optional
+        The largest difference in loss that counts as none: in nats, or as a share, ``"1 %"``; where absent the noise of
+        one run, the posterior median of its scale times the loss.
 
     Raises
     ------
@@ -159,6 +218,7 @@ def versus(
     high = REACH * max(float(budgets.max()), posterior.dearest)
     grid = np.geomspace(low, high, NODES)
     numbers = {name: float(x) for name, x in (fixed or {}).items()}
+    region = Equivalence.of(equivalence)
     groups = [{by: level, **context, **numbers} for context in contexts for level in levels]
     every = curves(posterior, pd.DataFrame(groups))
     by_context = [every[i : i + len(levels)] for i in range(0, len(every), len(levels))]
@@ -177,6 +237,8 @@ def versus(
             loss = np.stack([_mean([c.loss(one)[:, 0] for c in arm]) for arm in members])
             equal, params, tokens = _equal(members, float(budget))
             best = _p_best(loss)
+            typical = float(np.median(loss, axis=1).mean())
+            width = region.at(posterior, _optima(members, float(budget)), typical)
             for i, level in enumerate(levels):
                 draws[name, float(budget), level] = loss[i]
                 row = {"context": name, "flops": float(budget), by: level, **three("loss", loss[i])}
@@ -192,13 +254,14 @@ def versus(
                 row = {"context": name, "flops": float(budget), "a": levels[a], "b": levels[b]}
                 row |= three("difference", loss[b] - loss[a])
                 row["p_a"] = float(np.mean(loss[a] < loss[b]))
+                row |= {"equivalence": width, **contrast(loss[b] - loss[a], width)}
                 if equal is not None:
                     row |= three("equal_difference", equal[b] - equal[a])
                     row["equal_p_a"] = float(np.mean(equal[a] < equal[b]))
                 row |= three("gain", _gain(members[b], float(budget), loss[a]), nearest=True)
                 row |= crossings[a, b]
                 pairs.append(row)
-    return Versus(pd.DataFrame(arms), pd.DataFrame(pairs), by, (low, high), draws)
+    return Versus(pd.DataFrame(arms), pd.DataFrame(pairs), by, (low, high), draws, region)
 
 
 def _levels(posterior: PosteriorData, by: str, levels: Sequence[str] | None) -> list[str]:
@@ -260,6 +323,11 @@ def _mean(each: list[np.ndarray]) -> np.ndarray:
 def _p_best(loss: np.ndarray) -> np.ndarray:
     """Share of draws in which each arm has the lowest loss, shape (arms,)."""
     return np.bincount(np.argmin(loss, axis=0), minlength=len(loss)) / loss.shape[1]
+
+
+def _optima(members: list[list[Curve]], budget: float) -> pd.DataFrame:
+    """The arms' groups with a budget, a row each: runs whose noise counts."""
+    return pd.DataFrame([{**curve.labels, "flops": budget} for arm in members for curve in arm])
 
 
 def _equal(members: list[list[Curve]], budget: float) -> tuple[np.ndarray | None, float, float]:

@@ -16,6 +16,7 @@ from bayescale.forecast.odd import odd_runs
 from bayescale.numerals import shortest
 from bayescale.posterior import PosteriorData
 from bayescale.report import sentences, tables
+from bayescale.report.contrasts import LEVEL, contrasts
 from bayescale.report.errors import ReportError
 from bayescale.report.figures import Plate, equation, plates, residuals
 from bayescale.report.figures.parameters import ordered
@@ -136,6 +137,8 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "holds": sentences.holds(posterior),
         "budgets": tables.budgets(subject),
         "budgets_note": sentences.budgets_note(subject.dearest),
+        "contrasts": (pairs := tables.contrasts(contrasts(subject))),
+        "contrasts_note": "" if pairs is None else sentences.contrasts_note(LEVEL * subject.dearest),
         "beside": tables.beside(subject),
         "beside_note": sentences.beside(subject),
         "no_frontier": sentences.no_frontier(law.inputs),

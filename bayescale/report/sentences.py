@@ -497,6 +497,15 @@ def budgets_note(dearest: float) -> str:
     )
 
 
+def contrasts_note(flops: float) -> str:
+    """Return what the table of pairs of groups shows."""
+    return (
+        f"Each group is at its own compute-optimal run of {scientific(flops, 2)} FLOPs. A group counts as better where "
+        "its loss is lower by more than the noise of one run with a probability of 90 %; otherwise these runs show no "
+        "difference."
+    )
+
+
 def beside(subject: Subject) -> str:
     """Return what stands beside each other, and which fits are not to be believed."""
     every = {subject.posterior.model.name: subject.posterior, **subject.others}

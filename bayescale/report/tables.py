@@ -27,6 +27,14 @@ DASH = "–"
 """In a cell that has nothing to say."""
 
 
+SHOWN_OF_A_PAIR = {
+    "a better": "a is better",
+    "b better": "b is better",
+    "equivalent": "they are equivalent",
+    "not shown": "no difference",
+}
+"""What the runs show of a pair, in the table's words."""
+
 MOST_ODD = 20
 ODD_COLUMNS = {"row", "run_id", "loss", "expected", "off", "scales", "p_odd"}
 
@@ -152,6 +160,35 @@ def budgets(subject: Subject) -> Table | None:
             rows.append((*row, _three(one.loss[:, at], 4), far[at]))
     optimal = ("N*", "D*", "D* / N*") if found[0].params is not None else ()
     return Table(("group", "FLOPs", *optimal, "expected loss", "how far"), rows, text=1)
+
+
+def contrasts(found: pd.DataFrame) -> Table | None:
+    """Return pairs of groups with the probabilities that one is better; None where there are no pairs."""
+    if not len(found):
+        return None
+    rows = [
+        (
+            str(row["a"]),
+            str(row["b"]),
+            f"{significant(row['difference'], 2)} [{interval(row['difference_q0.05'], row['difference_q0.95'], 2)}]",
+            significant(row["equivalence"], 2),
+            percent(row["p_a_better"]),
+            percent(row["p_equivalent"]),
+            percent(row["p_b_better"]),
+            SHOWN_OF_A_PAIR[row["answer"]],
+        )
+        for row in found.to_dict("records")
+    ]
+    head = (
+        "a",
+        "b",
+        "loss of b less that of a",
+        "equivalent within",
+        "P(a better)",
+        "P(equivalent)",
+        "P(b better)",
+    )
+    return Table((*head, "what the runs show"), rows, text=2)
 
 
 def beside(subject: Subject) -> Table | None:

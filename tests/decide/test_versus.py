@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import bayescale as bs
 from bayescale.decide import VersusError
 from bayescale.decide.curves import Curve
+from bayescale.decide.equivalence import Equivalence, EquivalenceError, contrast, run_noise
 from bayescale.decide.optimum import optimum
 from bayescale.decide.versus import _crossing, _gain
 from tests.simulate import TRUTH, simulate
@@ -90,6 +92,94 @@ def test_own_optimum_is_the_allocation_and_equal_sizes_are_equal(posterior: bs.P
     assert (arms["equal_loss"] >= arms["loss"] - 1e-3).all()
     assert found.sentences[-1].startswith("gpt: at 10¹³ FLOPs code is best with probability over 99")
     assert "docs" in str(found)
+
+
+def floors(monkeypatch: pytest.MonkeyPatch, **by_arm: np.ndarray) -> None:
+    """Let every group's law be one of known coefficients whose floor has these draws."""
+
+    def made(posterior: bs.Posterior, groups: pd.DataFrame) -> list[Curve]:
+        found = []
+        for labels in groups.to_dict("records"):
+            one = curve()
+            draws = by_arm[labels["architecture"]]
+            values = {name: np.repeat(x, len(draws)) for name, x in one.values.items()} | {"E": draws}
+            found.append(Curve(one.law, values, labels, {}, 6.0, one.predictor))
+        return found
+
+    monkeypatch.setattr(import_module("bayescale.decide.versus"), "curves", made)
+
+
+def test_a_tie_is_not_a_win(posterior: bs.Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
+    # gpt is the lower in 52 % of draws, and yet its median is the higher: its better draws are better by very little.
+    draws, rng = 4000, np.random.default_rng(0)
+    shared = 1.5 + 0.05 * rng.normal(size=draws)
+    lead = np.where(np.arange(draws) % 100 < 52, 0.0005, -0.004)
+    floors(monkeypatch, gpt=shared, llama=shared + lead)
+    found = posterior.versus("architecture", [1e13], at={"task": "code"})
+    pair = found.pairs.iloc[0]
+    assert pair["p_a"] == 0.52
+    assert pair["answer"] == "equivalent" and pair["p_equivalent"] == 1
+    assert " best " not in found.sentences[0] and "are equivalent" in found.sentences[0]
+    # A region that somebody states decides what counts.
+    strict = posterior.versus("architecture", [1e13], at={"task": "code"}, equivalence=0.001)
+    pair = strict.pairs.iloc[0]
+    assert pair["answer"] == "not shown"
+    assert (pair["p_a_better"], pair["p_equivalent"], pair["p_b_better"]) == (0.0, 0.52, 0.48)
+    assert "no difference that these runs can show" in strict.sentences[0]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_who_is_named_best_is_who_the_difference_favours(
+    posterior: bs.Posterior, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    rng = np.random.default_rng(1)
+    shared = 1.5 + 0.05 * rng.normal(size=4000)
+    floors(monkeypatch, gpt=shared, llama=shared + order * (0.5 + 0.01 * rng.normal(size=4000)))
+    found = posterior.versus("architecture", [1e13], at={"task": "code"}, equivalence="5 %")
+    best, other = ("gpt", "llama")[::order]
+    pair = found.pairs.iloc[0]
+    assert pair["answer"] == ("a better" if order == 1 else "b better")
+    assert pair["equivalence"] == pytest.approx(0.05 * found.arms["loss"].mean())
+    assert found.arms.set_index("architecture")["loss"].idxmin() == best
+    assert f"{best} is best with probability over 99" in found.sentences[0]
+    assert f"{other} is 0.50 above it" in found.sentences[0]
+    wide = posterior.versus("architecture", [1e13], at={"task": "code"}, equivalence=1.0)
+    assert wide.pairs["answer"].item() == "equivalent"
+
+
+def test_the_region_is_the_noise_of_one_run(posterior: bs.Posterior) -> None:
+    found = posterior.versus("architecture", [1e13])
+    points = pd.DataFrame([{"architecture": "gpt", "task": "code", "flops": 1e13}])
+    noise = run_noise(posterior, points)
+    assert noise == pytest.approx(np.median(posterior.noise_scale(points, 0.0)))
+    code = found.pairs[found.pairs["context"] == "code"].iloc[0]
+    typical = found.arms.loc[found.arms["context"] == "code", "loss"].mean()
+    assert code["equivalence"] == pytest.approx(noise * typical, rel=0.02)
+    every = found.pairs[["p_a_better", "p_equivalent", "p_b_better"]]
+    assert every.sum(axis=1).tolist() == pytest.approx([1] * len(every))
+    assert (found.pairs["p_a_better"] <= found.pairs["p_a"]).all()
+
+
+@pytest.mark.parametrize(
+    "low, high, answer",
+    [
+        (0.2, 0.3, "a better"),
+        (-0.3, -0.2, "b better"),
+        (-0.05, 0.05, "equivalent"),
+        (-0.05, 0.3, "not shown"),
+    ],
+)
+def test_what_draws_show_of_a_difference(low: float, high: float, answer: str) -> None:
+    found = contrast(np.linspace(low, high, 1001), 0.1)
+    assert found["answer"] == answer
+
+
+def test_a_region_that_is_none_is_refused() -> None:
+    assert Equivalence.of("1%") == Equivalence.of("1.0 %") == Equivalence(share=0.01)
+    assert Equivalence.of("0.02") == Equivalence.of(0.02) == Equivalence(nats=0.02)
+    for given in ("much", "-1%", -0.1, float("nan"), "1 %%"):
+        with pytest.raises(EquivalenceError, match=r"such as 0\.01, or a share of the loss, such as 1%"):
+            Equivalence.of(given)
 
 
 def test_what_cannot_be_compared_is_named(posterior: bs.Posterior) -> None:

@@ -276,3 +276,18 @@ def test_frontier_agrees_with_allocate(posterior):
         assert found.params is not None
         assert found.params[2, -1] == pytest.approx(table["params"].iloc[i], rel=1e-9)
         assert found.loss[0, -1] == pytest.approx(table["loss_q0.05"].iloc[i], rel=1e-9)
+
+
+def test_pairs_of_groups_are_said_to_differ_where_the_runs_show_it(posterior, full):
+    from bayescale.report.contrasts import contrasts
+
+    found = contrasts(Subject(posterior))
+    # One pair a task: architectures are rivals, evaluation sets are not.
+    assert len(found) == 2 and (found["a"].str.split(":").str[-1] == found["b"].str.split(":").str[-1]).all()
+    total = found[["p_a_better", "p_equivalent", "p_b_better"]].sum(axis=1)
+    assert total.tolist() == pytest.approx([1, 1])
+    assert (found["equivalence"] > 0).all()
+    versus = posterior.versus("architecture", [10 * posterior.dearest])
+    same = versus.pairs[versus.pairs["context"] != "(mean)"]
+    assert found["difference"].tolist() == pytest.approx(same["difference"].tolist(), abs=0.02)
+    assert "Groups against each other" in full[1].text
