@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
+import xarray as xr
 
 from bayescale import decide as deciding
 from bayescale import forecast
@@ -39,14 +40,38 @@ if TYPE_CHECKING:
 class Posterior(PosteriorData):
     """A fitted posterior and what can be asked of it."""
 
+    @overload
     def predict(
         self,
         points: pd.DataFrame,
         of: forecast.Of = "run",
         quantiles: Sequence[float] = forecast.QUANTILES,
         seed: int = 0,
-    ) -> pd.DataFrame:
-        """Bands at points; see `bayescale.forecast.predict`."""
+        draws: Literal[False] = False,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def predict(
+        self,
+        points: pd.DataFrame,
+        of: forecast.Of = "run",
+        quantiles: Sequence[float] = forecast.QUANTILES,
+        seed: int = 0,
+        *,
+        draws: Literal[True],
+    ) -> xr.DataArray: ...
+
+    def predict(
+        self,
+        points: pd.DataFrame,
+        of: forecast.Of = "run",
+        quantiles: Sequence[float] = forecast.QUANTILES,
+        seed: int = 0,
+        draws: bool = False,
+    ) -> pd.DataFrame | xr.DataArray:
+        """Predict bands at points, or with ``draws=True`` joint draws; see `bayescale.forecast.predict`."""
+        if draws:
+            return forecast.predict(self, points, of, quantiles, seed, draws=True)
         return forecast.predict(self, points, of, quantiles, seed)
 
     def beside(

@@ -100,7 +100,7 @@ class Knowledge:
         draws = len(expected)
         self._cross = self._losses.T @ self._quantities / draws
         self._covariance = self._losses.T @ self._losses / draws
-        self._noise = measurements.noise_variance
+        self._measurements = measurements
         self._prior = self._quantities.T @ self._quantities / draws
 
     def gain(self, batch: tuple[int, ...]) -> float:
@@ -108,7 +108,7 @@ class Knowledge:
         if not batch:
             return 0.0
         at = np.array(batch)
-        measured = self._covariance[np.ix_(at, at)] + np.diag(self._noise[at])
+        measured = self._covariance[np.ix_(at, at)] + self._measurements.noise_covariance(batch)
         left = self._prior - self._cross[at].T @ np.linalg.solve(measured, self._cross[at])
         before, after = (np.linalg.slogdet(m + 1e-12 * np.eye(len(m)))[1] for m in (self._prior, left))
         return float(max(0.0, 0.5 * (before - after)))
@@ -116,7 +116,7 @@ class Knowledge:
     def each(self, batch: tuple[int, ...] = ()) -> np.ndarray:
         """Gain that every candidate would add to a batch, shape (candidates,)."""
         have = self.gain(batch)
-        return np.array([self.gain((*batch, i)) - have for i in range(len(self._noise))])
+        return np.array([self.gain((*batch, i)) - have for i in range(len(self._covariance))])
 
 
 def open_candidates(batch: tuple[int, ...], count: int) -> list[int]:

@@ -70,8 +70,10 @@ class LocalKnowledge:
         self._root, at = root[good], at[good]
         self._drifts = _drifts(posterior, points, at)
         # A t's information on its centre is that of a normal with this variance.
-        scale, nu = (np.broadcast_to(x, (draws, self._count))[at] for x in measurements.noise)
-        self._noise = scale**2 * (nu + 3) / (nu + 1)
+        self._measurements, given = measurements, measurements.given
+        larger = (given.freedom[at] + 3) / (given.freedom[at] + 1)
+        self._noise = given.scale[at] ** 2 * larger
+        self._shared = given.shared[at] * np.sqrt(larger)
         self._own = (self._root**2).sum(axis=2) + sum(k * np.diag(shape) for k, shape in self._drifts)
         targeted = range(self._count, len(points))
         self._cross = np.stack([self._row(i)[:, : self._count] for i in targeted], axis=2)
@@ -100,16 +102,24 @@ class LocalKnowledge:
 
     def _after(self, batch: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Variances of all points, and covariances of candidates with targets, that a batch leaves at every draw."""
-        n, columns = self._count, list[np.ndarray]()
-        own, cross = self._own.copy(), self._cross.copy()
-        for i in batch:
-            # One column of a Cholesky root, of all points on the batch.
-            column = self._row(i) - sum(known * known[:, i, None] for known in columns)
-            column = column / np.sqrt(own[:, i] + self._noise[:, i])[:, None]
-            columns.append(column)
-            own -= column**2
-            cross -= column[:, :n, None] * column[:, None, n:]
-        return own, cross
+        n, own, cross = self._count, self._own, self._cross
+        if not batch:
+            return own, cross
+        at, run = list(batch), self._measurements.run_of(batch)
+        # A candidate stands for its next copy: rows of one run share noise with it as with each other.
+        following = [self._measurements.run_of((*batch, i))[-1] for i in range(n)]
+        rows = np.stack([self._row(i) for i in batch], axis=1)
+        measured = rows[:, :, at] + self._noise_of(at, at, np.equal.outer(run, run))
+        diagonal = np.arange(len(at))
+        measured[:, diagonal, diagonal] = rows[:, diagonal, at] + self._noise[:, at]
+        rows[:, :, :n] += self._noise_of(at, list(range(n)), np.equal.outer(run, following))
+        told = np.linalg.solve(np.linalg.cholesky(measured), rows)
+        own = own - (told**2).sum(axis=1)
+        return own, cross - np.einsum("dbc,dbt->dct", told[:, :, :n], told[:, :, n:])
+
+    def _noise_of(self, these: list[int], those: list[int], same: np.ndarray) -> np.ndarray:
+        """Covariance of the noise of candidates, where they are rows of the same run, shape (draws, these, those)."""
+        return np.asarray(self._shared[:, these, None] * self._shared[:, None, those] * same)
 
 
 def within(posterior: PosteriorData, points: pd.DataFrame) -> bool:

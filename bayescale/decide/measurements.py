@@ -11,7 +11,7 @@ import pandas as pd
 from bayescale.forecast import loss_draws
 from bayescale.forecast.beyond import beyond
 from bayescale.forecast.expected import Predictor
-from bayescale.forecast.known_runs import given_runs
+from bayescale.forecast.known_runs import Given, given_runs
 from bayescale.forecast.predict import typical_se
 from bayescale.posterior import PosteriorData
 
@@ -97,46 +97,80 @@ class Measurements:
         return in_size if axis == "params" else every - in_size
 
     @cached_property
+    def given(self) -> Given:
+        """Noise of new runs, also where a candidate has the ``run_id`` of a fitted one."""
+        return given_runs(self.posterior, self.runs, typical_se(self.posterior), fresh=True)
+
+    @property
     def noise(self) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and degrees of freedom of a new run's noise of log loss, shape (draws, candidates)."""
-        points = self.runs.drop(columns=[c for c in ("run_id",) if c in self.runs])
-        given = given_runs(self.posterior, points, typical_se(self.posterior))
-        return given.scale, np.asarray(given.freedom)
+        """Scale and degrees of freedom of each candidate's noise of log loss, shape (draws, candidates)."""
+        return self.given.scale, self.given.freedom
 
     @cached_property
     def _normals(self) -> np.ndarray:
-        """Standardised noise, shape (draws, candidates, copies)."""
+        """Noise in units of its scale, shape (draws, candidates, copies); rows of one run are drawn together."""
         rng = np.random.default_rng([self.seed, 7])
-        freedom = np.broadcast_to(self.noise[1][:, :, None], (*self.expected.shape, COPIES))
-        return np.asarray(rng.standard_t(freedom))
+        return np.stack([self.given.simulated(rng) / self.given.scale for _ in range(COPIES)], axis=2)
 
     def simulated(self, batch: tuple[int, ...], tame: bool = False) -> np.ndarray:
-        """Log losses that a batch may measure, shape (draws, batch); a candidate named twice is run twice."""
-        seen: dict[int, int] = {}
+        """Log losses that a batch may measure, shape (draws, batch).
+
+        A candidate named twice is run twice. Candidates of one ``run_id`` are rows of one run.
+        """
         columns = []
-        for i in batch:
-            copy = seen.get(i, 0)
-            seen[i] = copy + 1
+        for i, copy in zip(batch, copies_of(batch), strict=True):
             noise = self._normals[:, i, copy]
             noise = np.clip(noise, -TAIL, TAIL) if tame else noise
             columns.append(self.expected[:, i] + self.noise[0][:, i] * noise)
         return np.stack(columns, axis=1)
+
+    def run_of(self, batch: tuple[int, ...]) -> np.ndarray:
+        """Number of the run that each member of a batch is a row of, shape (batch,): a second copy is a second run."""
+        return self.given.run[list(batch)] * COPIES + copies_of(batch)
 
     def log_density(self, batch: tuple[int, ...], measured: np.ndarray) -> np.ndarray:
         """Log density of measured log losses, shape (sets, batch), under every draw: shape (sets, draws)."""
         from scipy.special import gammaln
 
         total = np.zeros((len(measured), len(self.expected)))
-        for j, i in enumerate(batch):
-            scale, nu = self.noise[0][:, i], self.noise[1][:, i]
-            standard = (measured[:, j][:, None] - self.expected[:, i]) / scale
-            constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu) - np.log(scale)
-            total += constant - (nu + 1) / 2 * np.log1p(standard**2 / nu)
+        at, run = np.array(batch), self.run_of(batch)
+        for one in np.unique(run):
+            mine = np.flatnonzero(run == one)
+            own, shared = self.given.own[:, at[mine]], self.given.shared[:, at[mine]]
+            nu, rows = self.given.freedom[:, at[mine[0]]], len(mine)
+            off = measured[:, None, mine] - self.expected[:, at[mine]]
+            # Sherman and Morrison, as in `bayescale.models.noise`.
+            inflation = 1 + (shared**2 / own**2).sum(axis=1)
+            pull = (off * (shared / own**2)).sum(axis=2)
+            distance = (off**2 / own**2).sum(axis=2) - pull**2 / inflation
+            constant = gammaln((nu + rows) / 2) - gammaln(nu / 2) - 0.5 * rows * np.log(nu * np.pi)
+            constant = constant - np.log(own).sum(axis=1) - 0.5 * np.log(inflation)
+            total += constant - (nu + rows) / 2 * np.log1p(distance / nu)
         return total
+
+    def noise_covariance(self, batch: tuple[int, ...]) -> np.ndarray:
+        """Covariance of log losses that noise adds to a batch, shape (batch, batch)."""
+        at = np.array(batch)
+        same = np.equal.outer(run := self.run_of(batch), run)
+        shared = (self.given.shared * self._spread)[:, at]
+        off_diagonal = np.einsum("di,dj->ij", shared, shared) / len(shared)
+        return np.asarray(
+            np.where(np.eye(len(at), dtype=bool), self.noise_variance[at], np.where(same, off_diagonal, 0.0))
+        )
+
+    @property
+    def _spread(self) -> np.ndarray:
+        """Standard deviation of a Student-t of scale one, shape (draws, candidates)."""
+        # A Student-t of two degrees of freedom or fewer has no variance; such draws count as three.
+        nu = np.maximum(self.noise[1], 3.0)
+        return np.asarray(np.sqrt(nu / (nu - 2)))
 
     @cached_property
     def noise_variance(self) -> np.ndarray:
         """Variance of log loss that noise adds, shape (candidates,)."""
-        # A Student-t of two degrees of freedom or fewer has no variance; such draws count as three.
-        scale, nu = self.noise[0], np.maximum(self.noise[1], 3.0)
-        return np.asarray(np.mean(scale**2 * nu / (nu - 2), axis=0))
+        return np.asarray(np.mean((self.noise[0] * self._spread) ** 2, axis=0))
+
+
+def copies_of(batch: tuple[int, ...]) -> list[int]:
+    """Return how often each member of a batch was named before it."""
+    return [batch[:position].count(i) for position, i in enumerate(batch)]
