@@ -1,4 +1,4 @@
-"""Held-out runs against what the posterior says of them: the forecast's own record."""
+"""Held-out runs against their forecast: bands of each, and the joint check of all."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from bayescale.errors import UserError
-from bayescale.forecast.predict import OURS, loss_draws, predict
+from bayescale.forecast.expected import expected_loss
+from bayescale.forecast.joint_check import JointCheck, joint_check
+from bayescale.forecast.known_runs import given_runs
+from bayescale.forecast.predict import OURS, predict, typical_se
 from bayescale.posterior import PosteriorData
 from bayescale.runs import conventions_of
 
-LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 MASSES = (0.5, 0.8, 0.9)
 RARE = 0.05
-"""Coverage that chance would leave so low less often than this counts against the forecast."""
+"""A joint discrepancy of a smaller p value counts against the forecast: one false alarm in twenty right forecasts."""
+
+ACCEPTED = 0.95
+"""Central band that a run has to lie in to count as forecast acceptably: as rare as `RARE`, for one run."""
 
 
 class HeldOutError(UserError):
@@ -30,23 +35,22 @@ class HeldOut:
     Attributes
     ----------
     runs : DataFrame
-        The runs, with ``q0.05`` to ``q0.95`` beside them, cheapest first.
-    flops, measured : ndarray
-    replicated : ndarray, optional
-        How many runs lie inside their 90 % band in sets of runs that the posterior itself makes at the same points:
-        runs of one forecast miss together, so that independent misses would be the wrong measure.
+        The runs, with ``q0.025`` to ``q0.975`` beside them, in order of compute.
+    flops, measured : ndarray, shape (runs,)
+    check : JointCheck
+        All runs together against their joint forecast (`bayescale.forecast.joint_check`).
     """
 
     runs: pd.DataFrame
     flops: np.ndarray
     measured: np.ndarray
-    replicated: np.ndarray | None = None
+    check: JointCheck
 
     def quantile(self, level: float) -> np.ndarray:
         return self.runs[f"q{level:g}"].to_numpy(float)
 
     def inside(self, mass: float) -> np.ndarray:
-        """Which runs lie inside the central band of this mass."""
+        """Return which runs lie inside the central band of this mass."""
         low, high = (self.quantile(round(p, 4)) for p in ((1 - mass) / 2, (1 + mass) / 2))
         return (self.measured >= low) & (self.measured <= high)
 
@@ -56,16 +60,31 @@ class HeldOut:
         return self.measured / self.quantile(0.5) - 1
 
     @property
+    def discrepancy(self) -> float:
+        """Joint discrepancy of all runs from their forecast, about the number of rows where it is right."""
+        return self.check.joint.value
+
+    @property
+    def p_value(self) -> float:
+        """Probability of a joint discrepancy at least as large, were the forecast right."""
+        return self.check.p_value
+
+    @property
     def broken(self) -> bool:
-        """Whether so few runs lie inside their 90 % band that a right forecast would rarely leave so few."""
-        inside = int(self.inside(0.9).sum())
-        if self.replicated is None:
-            return bool(binom.cdf(inside, len(self.measured), 0.9) < RARE)
-        return bool(np.mean(self.replicated <= inside) < RARE)
+        """True where a right forecast would rarely leave so large a joint discrepancy."""
+        return self.p_value < RARE
+
+    @property
+    def accepted(self) -> np.ndarray:
+        """Runs that were forecast acceptably, shape (runs,): they lie in their own band, and all hold together.
+
+        A check that fails accepts none: its runs miss together, and which of them lies inside its band is chance.
+        """
+        return self.inside(ACCEPTED) & (not self.broken)
 
 
 def held_out(posterior: PosteriorData, runs: pd.DataFrame) -> HeldOut:
-    """Predict held-out runs.
+    """Predict held-out runs, and check all of them together.
 
     Raises
     ------
@@ -76,6 +95,7 @@ def held_out(posterior: PosteriorData, runs: pd.DataFrame) -> HeldOut:
         raise HeldOutError("the table of held-out runs has no rows; leave them out")
     if "loss" not in runs:
         raise HeldOutError("the held-out runs have no column 'loss' to compare the forecast with")
+    _refuse_unmeasured(runs)
     clashes = conventions_of(runs).conflicts(posterior.conventions)
     if clashes:
         raise HeldOutError(
@@ -91,10 +111,20 @@ def held_out(posterior: PosteriorData, runs: pd.DataFrame) -> HeldOut:
     order = np.argsort(flops, kind="stable")
     predicted = predicted.iloc[order].reset_index(drop=True)
     predicted.attrs = attributes
-    made, _ = loss_draws(posterior, points, "run", seed=1)
-    low, high = np.quantile(made, (0.05, 0.95), axis=0)
-    replicated = ((made >= low) & (made <= high)).sum(axis=1)
-    return HeldOut(predicted, flops[order], predicted["loss"].to_numpy(float), replicated)
+    expected, _ = expected_loss(posterior, points)
+    given = given_runs(posterior, points, typical_se(posterior))
+    check = joint_check(np.log(expected), given, np.log(points["loss"].to_numpy(float)))
+    return HeldOut(predicted, flops[order], predicted["loss"].to_numpy(float), check)
+
+
+def _refuse_unmeasured(runs: pd.DataFrame) -> None:
+    loss = pd.to_numeric(runs["loss"], errors="coerce").to_numpy(float)
+    bad = np.flatnonzero(~(np.isfinite(loss) & (loss > 0)))
+    if len(bad):
+        raise HeldOutError(
+            f"held-out runs, row {bad[0] + 1}, column loss: {str(runs['loss'].iloc[bad[0]])[:40]!r} is not a positive "
+            f"number, in {len(bad)} of {len(runs)} rows; leave rows without a loss out"
+        )
 
 
 def _flops(posterior: PosteriorData, runs: pd.DataFrame) -> np.ndarray:
