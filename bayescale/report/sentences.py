@@ -249,7 +249,7 @@ def first_runs(first: pd.DataFrame) -> str:
 
 
 def coverage(held: HeldOut) -> str:
-    """Return how many held-out runs lie inside each band, and the mean error."""
+    """Return how many held-out runs lie inside each band, the mean error, and the joint check."""
     number = len(held.measured)
     inside = {mass: int(held.inside(mass).sum()) for mass in MASSES}
     main = f"{inside[0.9]} of {number} held-out runs {'lies' if inside[0.9] == 1 else 'lie'} inside the 90 % band"
@@ -259,21 +259,17 @@ def coverage(held: HeldOut) -> str:
         f"{0.5 * number:.3g} would be expected. The predicted median is off by "
         f"{_percent(np.abs(held.error).mean())} on average "
         f"({_percent(held.error.mean(), sign=True)} with its sign: measured "
-        f"{'above' if held.error.mean() > 0 else 'below'} predicted)."
+        f"{'above' if held.error.mean() > 0 else 'below'} predicted). {held.sentence} {held.next_step}"
     )
 
 
 def coverage_caution(held: HeldOut) -> str:
-    """Return a warning where so few held-out runs inside the 90 % band would be rare by chance; "
-    "empty otherwise."""
-    inside, number = int(held.inside(0.9).sum()), len(held.measured)
+    """Return a warning when the joint check of the held-out runs failed; empty otherwise."""
     if not held.broken:
         return ""
     return (
-        f"Only {inside} of {number} held-out runs lie inside the 90 % band that was forecast for them: "
-        "the bands on this page are "
-        "too narrow, or the law is wrong out there. Do not lean on its probabilities before that is "
-        "understood."
+        f"{held.sentence} The bands on this page are too narrow, or the law is wrong out there. Do not lean on its "
+        "probabilities before that is understood."
     )
 
 

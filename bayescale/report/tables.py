@@ -12,6 +12,7 @@ import pandas as pd
 from bayescale.decide import IsoFlopCheck, Verdict
 from bayescale.forecast.beside import AVERAGE
 from bayescale.forecast.beside import beside as fits_beside
+from bayescale.forecast.held_out import HeldOut
 from bayescale.forecast.reach import short
 from bayescale.models import Model
 from bayescale.models.spec import LINKS, NOISE
@@ -250,6 +251,18 @@ def isoflop(check: IsoFlopCheck) -> Table:
         )
     head = ("group", "FLOPs", "runs", "N* of the curve", "N* of the law", "bias taken off", "ratio", "")
     return Table(head, rows, text=1)
+
+
+def held_out(held: HeldOut) -> Table:
+    """Return the joint check of held-out runs: both discrepancies with what they are where the forecast is right."""
+    rows = [
+        (name, significant(one.value, 3), significant(one.median, 3), significant(one.high, 3))
+        for name, one in (
+            ("all runs together", held.check.joint),
+            ("one error shared by all", held.check.shared),
+        )
+    ]
+    return Table(("discrepancy", "measured", "median if right", "95th percentile if right"), rows)
 
 
 def folds(records: Sequence[Mapping[str, Any]]) -> Table:

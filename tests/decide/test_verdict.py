@@ -137,9 +137,15 @@ def test_a_mistake_in_a_decision_file_is_named(tmp_path: Path, text: str, said: 
 
 def test_no_answer_where_the_forecast_of_unseen_runs_fails(posterior: bs.Posterior) -> None:
     good = simulate(np.array([5e12]), sizes=3, seed=5)
-    assert posterior.decide(bs.Decision(actions=(BIG,), target_loss=9.0), holdout=good).answer == "go"
+    held = posterior.decide(bs.Decision(actions=(BIG,), target_loss=9.0), holdout=good)
+    assert held.answer == "go" and held.record is not None and not held.record.broken
+    assert "refit with them included" in str(held)
+    assert held.to_dict()["held_out"]["accepted"] == held.record.accepted.sum() >= 10
     off = good.assign(loss=0.95 * good["loss"])
     verdict = posterior.decide(bs.Decision(actions=(BIG,), target_loss=9.0), holdout=off)
     assert verdict.answer == "not from these data"
     assert verdict.reason is RefusalReason.HELD_OUT_BROKEN
-    assert "only 0 of 12 held-out runs" in verdict.sentence and "off by 5." in verdict.sentence
+    assert (
+        verdict.record is not None and verdict.record.p_value <= 0.001 and not verdict.record.accepted.any()
+    )
+    assert "12 of 12 lie below" in verdict.sentence and "off by 5." in verdict.sentence

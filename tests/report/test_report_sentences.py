@@ -9,6 +9,7 @@ import pytest
 import bayescale as bs
 from bayescale.decide import RefusalReason, Verdict
 from bayescale.forecast.held_out import LEVELS, HeldOut
+from bayescale.forecast.joint_check import Discrepancy, JointCheck
 from bayescale.inference.health import Check, Health
 from bayescale.numerals import count, interval, percent, scientific, shortest, significant, times
 from bayescale.report import sentences
@@ -124,10 +125,10 @@ def test_groups_known_new_and_mixed():
 
 def test_coverage_counts_by_hand():
     # Bands of 0.95 to 1.05 times the median, narrower inside; five runs, of which two are outside of everything.
-    spread = dict(zip(LEVELS, (0.95, 0.96, 0.98, 1.0, 1.02, 1.04, 1.05), strict=True))
+    spread = dict(zip(LEVELS, (0.94, 0.95, 0.96, 0.98, 1.0, 1.02, 1.04, 1.05, 1.06), strict=True))
     measured = np.array([1.0, 1.03, 1.045, 1.2, 0.8])
     runs = pd.DataFrame({f"q{level:g}": np.full(5, at) for level, at in spread.items()})
-    held = HeldOut(runs, np.full(5, 2e12), measured)
+    held = HeldOut(runs, np.full(5, 2e12), measured, checked(0.4))
     said = sentences.coverage(held)
     assert said.startswith(
         "3 of 5 held-out runs lie inside the 90 % band, 2 inside the 80 % and 1 inside the 50 %"
@@ -138,12 +139,18 @@ def test_coverage_counts_by_hand():
     assert "interpolation" in sentences.reach(held, 1e13)
 
 
-def test_too_few_inside_the_band_is_said_first():
+def test_a_joint_check_that_failed_is_said_first():
     runs = pd.DataFrame({f"q{level:g}": np.full(20, 1 + (level - 0.5) / 10) for level in LEVELS})
-    inside = np.ones(20)
-    assert sentences.coverage_caution(HeldOut(runs, np.ones(20), inside)) == ""
-    outside = np.where(np.arange(20) < 6, 1.2, 1.0)
-    assert "Only 14 of 20" in sentences.coverage_caution(HeldOut(runs, np.ones(20), outside))
+    holds = HeldOut(runs, np.ones(20), np.ones(20), checked(0.4))
+    assert sentences.coverage_caution(holds) == "" and "p = 0.40" in sentences.coverage(holds)
+    # Each run by itself is inside its band.
+    fails = HeldOut(runs, np.ones(20), np.full(20, 1.02), checked(0.0002))
+    said = sentences.coverage_caution(fails)
+    assert "p below 0.001" in said and "20 of 20 lie above" in said and "2.0\u00a0%" in said
+
+
+def checked(p_value: float) -> JointCheck:
+    return JointCheck(Discrepancy(31.0, 19.3, 33.0), Discrepancy(9.0, 0.45, 3.8), p_value)
 
 
 def test_bend_is_seen_and_not_imagined():
