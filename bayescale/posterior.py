@@ -21,6 +21,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import DesignWarning, UserError
+from bayescale.flops import FlopRule, learn_rule
 from bayescale.inference import Check, Health, Settings, fit_design
 from bayescale.inference.drift import drift_draws
 from bayescale.inference.nuts import Progress
@@ -42,9 +43,6 @@ MANY = 8
 
 FORMAT = 6
 """Version of the file's layout; a reader refuses what is newer than itself."""
-
-SIX = 6.0
-"""FLOPs per param and token of a dense model (Kaplan et al. 2020, sec. 2.1)."""
 
 PRIOR = 2000
 """Draws of the prior."""
@@ -114,16 +112,21 @@ class PosteriorData:
 
     @cached_property
     def flops_per_param_token(self) -> float:
-        """k in C = k N D: the median over the fitted runs, or 6 where the table has no FLOPs of its own."""
+        """Median k in C = k N D over the fitted runs, to be printed; `flop_rule` is what computes."""
+        return self.flop_rule.typical
+
+    @cached_property
+    def flop_rule(self) -> FlopRule:
+        """What compute costs: learned from the fitted runs, or 6 N D where the table has no FLOPs of its own."""
         if not {"flops", "params", "tokens"} <= set(self.runs) or self.conventions.flops_filled:
-            return SIX
-        return float((self.runs["flops"] / (self.runs["params"] * self.runs["tokens"])).median())
+            return FlopRule()
+        return learn_rule(*(self.runs[name].to_numpy(float) for name in ("params", "tokens", "flops")))
 
     def flops_of(self, runs: pd.DataFrame) -> np.ndarray:
-        """Compute of every row: as counted, or k N D where it was not; NaN where neither is known."""
+        """Compute of every row: as counted, or by `flop_rule` where it was not; NaN where neither is known."""
         known = pd.Series(np.nan, index=runs.index)
         if {"params", "tokens"} <= set(runs.columns):
-            known = self.flops_per_param_token * runs["params"].astype(float) * runs["tokens"].astype(float)
+            known = self.flop_rule.flops(runs["params"].astype(float), runs["tokens"].astype(float))
         if "flops" in runs:
             known = runs["flops"].astype(float).fillna(known)
         return known.to_numpy(float)

@@ -154,6 +154,7 @@ def allocate(
             say_json(
                 {
                     "flops_per_param_token": allocation.flops_per_param_token,
+                    "flop_rule": str(allocation.rule),
                     "allocation": allocation.table.assign(known=allocation.known).to_dict("records"),
                     "valley": allocation.valley().to_dict("records"),
                     "plans": allocation.plans().to_dict("records"),

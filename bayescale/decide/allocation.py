@@ -22,6 +22,7 @@ from bayescale.decide.readable import ENDS, readable
 from bayescale.decide.repetition import worth_draws
 from bayescale.decide.uncertainty import plans
 from bayescale.decide.valley import WITHIN, valley
+from bayescale.flops import FlopRule
 from bayescale.forecast.expected import Predictor
 from bayescale.numerals import interval, percent, significant
 from bayescale.posterior import PosteriorData
@@ -62,8 +63,8 @@ class Allocation:
     draws : dict of ndarray
         ``params``, ``tokens``, ``loss``, and where a datastore is bought ``datastore_tokens``, ``datastore_share`` and
         ``gain``, with shape (draws, rows of the table).
-    flops_per_param_token : float
-        k in C = k N D.
+    rule : FlopRule
+        What compute costs.
     constraints : Constraints, optional
     notes : tuple of str
         What was assumed.
@@ -79,13 +80,18 @@ class Allocation:
 
     table: pd.DataFrame
     draws: dict[str, np.ndarray]
-    flops_per_param_token: float
+    rule: FlopRule
     constraints: Constraints | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     labels: list[dict[str, Any]] = field(default_factory=list)
     reference: Mapping[str, float] = field(default_factory=dict)
     ratios: tuple[float, float] = (np.nan, np.nan)
+
+    @property
+    def flops_per_param_token(self) -> float:
+        """Typical k in C = k N D, to be printed."""
+        return self.rule.typical
 
     @property
     def known(self) -> np.ndarray:
@@ -136,7 +142,7 @@ class Allocation:
         return _labelled(self.labels, [of(problem) for problem in self.problems])
 
     def __str__(self) -> str:
-        rule = f"medians, with the ends of the 90 % interval; C = {self.flops_per_param_token:.3g} N D"
+        rule = f"medians, with the ends of the 90 % interval; {self.rule}"
         lines = [self.unknown_sentence, readable(self.table).to_string(index=False), rule, *self.notes]
         return "\n".join(filter(None, lines))
 
@@ -195,7 +201,7 @@ def allocate(
     groups, others, cells = groups_of(
         posterior, groups, fixed, constraints, () if store is None else (INPUT,)
     )
-    k = posterior.flops_per_param_token
+    rule = posterior.flop_rule
     takes_unique = "unique_tokens" in law.inputs
     repeated = constraints.unique_tokens is not None and not takes_unique
     draws = len(posterior.z)
@@ -213,7 +219,7 @@ def allocate(
                 cells.law,
                 values,
                 others[i],
-                make_limits(constraints, budget, k, cap),
+                make_limits(constraints, budget, rule, cap),
                 unique_tokens=constraints.unique_tokens if repeated else None,
                 worth=worth,
                 batch=constraints.batch,
@@ -223,7 +229,9 @@ def allocate(
             spent = (
                 budget
                 if budget is not None
-                else float(k * np.median(problem.best.params * problem.limits.tokens(problem.best.params)))
+                else float(
+                    np.median(rule.flops(problem.best.params, problem.limits.tokens(problem.best.params)))
+                )
             )
             problem = problem.with_factor(drift_factor(predictor, labels, spent, size))
             named = {str(c): label for c, label in labels.items()}
@@ -232,9 +240,7 @@ def allocate(
             quantities.append(_quantities(problem))
             row = {**named, "flops": spent, **_quantiles(quantities[-1])}
             rows.append(
-                row
-                if plain
-                else {**row, **_takes(problem, constraints, k), **_costs(problem, measured, labels)}
+                row if plain else {**row, **_takes(problem, constraints), **_costs(problem, measured, labels)}
             )
     return Allocation(
         pd.DataFrame(rows),
@@ -243,7 +249,7 @@ def allocate(
             for name in quantities[0]
             if name != "tokens_per_param"
         },
-        k,
+        rule,
         None if plain else constraints,
         tuple(_notes(constraints, repeated, measured) + _about_datastores(problems, posterior, given)),
         tuple(problems),
@@ -292,7 +298,7 @@ def _quantities(problem: Problem) -> dict[str, np.ndarray]:
     found = {"params": best.params, "tokens": best.tokens, "tokens_per_param": best.tokens / best.params}
     if store is not None and best.datastore is not None:
         making = store.flops_per_token(best.params) * best.datastore
-        training = problem.limits.flops_per_param_token * best.params * best.tokens
+        training = problem.limits.rule.flops(best.params, best.tokens)
         found |= {INPUT: best.datastore, "datastore_share": making / (making + training)}
     found["loss"] = best.loss
     if store is not None and INPUT in problem.law.may_be_zero:
@@ -308,7 +314,7 @@ def _quantiles(quantities: Mapping[str, np.ndarray]) -> dict[str, float]:
     return row
 
 
-def _takes(problem: Problem, constraints: Constraints, k: float) -> dict[str, Any]:
+def _takes(problem: Problem, constraints: Constraints) -> dict[str, Any]:
     """What limits the median plan, and what it takes."""
     best, limits = problem.best, problem.limits
     params, tokens = best.params, best.tokens
@@ -324,12 +330,12 @@ def _takes(problem: Problem, constraints: Constraints, k: float) -> dict[str, An
         names = [s.name for s in constraints.sizes if s.params <= size * (1 + 1e-9)]
         row["shape"] = names[-1] if names else constraints.sizes[0].name
         row["p_shape"] = float(np.mean(np.isclose(params, _nearest(limits.menu, size))))
-    train = k * params * tokens
+    train = limits.rule.flops(params, tokens)
     if problem.datastore is not None:
         making = problem.datastore.flops_per_token(params) * best.datastore
         row["training_flops"], row["datastore_flops"] = float(np.median(train)), float(np.median(making))
         train = train + making
-    service = k / 3 * params * constraints.lifetime_tokens
+    service = limits.rule.flops(params, constraints.lifetime_tokens / 3)
     if constraints.lifetime_tokens:
         row.setdefault("training_flops", float(np.median(train)))
         row["service_flops"] = float(np.median(service))

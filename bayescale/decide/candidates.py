@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayescale.decide.decision import DecisionError
 from bayescale.decide.spending import Spending
+from bayescale.flops import FlopRule
 from bayescale.posterior import PosteriorData
 from bayescale.runs import conventions_of
 
@@ -68,25 +69,24 @@ def make_candidates(
 
 
 def candidate_flops(posterior: PosteriorData, runs: pd.DataFrame) -> np.ndarray:
-    """Compute of candidates: as counted, or k N D."""
-    # FLOPs that reading filled in as 6ND are not the table's own: the same k has to cost candidates and target.
+    """Compute of candidates: as counted, or by the runs' rule."""
+    # FLOPs that reading filled in as 6ND are not the table's own: the same rule has to cost candidates and target.
     if "flops" in runs and not conventions_of(runs).flops_filled:
         return runs["flops"].to_numpy(float)
     if not {"params", "tokens"} <= set(runs):
         raise DecisionError("what a run costs is told by its params and tokens; give candidates both columns")
-    return (posterior.flops_per_param_token * runs["params"] * runs["tokens"]).to_numpy(float)
+    return np.asarray(posterior.flop_rule.flops(runs["params"], runs["tokens"]), dtype=float)
 
 
 def generate_candidates(posterior: PosteriorData, target: pd.DataFrame, budget: float) -> pd.DataFrame:
     """Runs in the target's groups: budgets down to a thirtieth, tokens per parameter as the fitted runs have them."""
-    k = posterior.flops_per_param_token
     runs = posterior.runs
     low, high = (float(np.quantile(runs["tokens"] / runs["params"], p)) for p in (0.05, 0.95))
     others = [c for c in posterior.model.definition.inputs if c not in ("params", "tokens", "flops")]
     shape = [name for scaled in posterior.design.covariates for name in scaled.covariate.columns]
     columns = (*posterior.design.groups.columns, *others, *shape)
     labels = {c: target[c].iloc[0] for c in columns if c in target}
-    return sweep_grid(budget, k, (low, high), labels)
+    return sweep_grid(budget, posterior.flop_rule, (low, high), labels)
 
 
 FIRST_RATIO = (3.0, 100.0)
@@ -95,7 +95,7 @@ FIRST_RATIO = (3.0, 100.0)
 
 def first_sweep(budget: float) -> pd.DataFrame:
     """Candidates of a first sweep of so many FLOPs in all: runs of a quarter of it at most, down to a thousandth."""
-    return sweep_grid(budget / 4, 6.0, FIRST_RATIO, lowest=1 / 250)
+    return sweep_grid(budget / 4, FlopRule(), FIRST_RATIO, lowest=1 / 250)
 
 
 def per_cell(posterior: PosteriorData, budget: float) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def per_cell(posterior: PosteriorData, budget: float) -> pd.DataFrame:
 
 def sweep_grid(
     budget: float,
-    k: float,
+    rule: FlopRule,
     ratio: tuple[float, float],
     labels: dict[str, object] | None = None,
     lowest: float = THIRTIETH,
@@ -117,6 +117,6 @@ def sweep_grid(
     """An IsoFLOP grid: budgets from a share `lowest` of the largest up, sizes over a range of tokens per parameter."""
     rows = []
     for flops in budget * np.geomspace(lowest, 1, BUDGETS):
-        sizes = np.sqrt(flops / k / np.geomspace(*ratio, SIZES))
-        rows += [{**(labels or {}), "params": n, "tokens": flops / k / n} for n in sizes]
+        sizes = rule.size_at(np.geomspace(*ratio, SIZES), flops)
+        rows += [{**(labels or {}), "params": n, "tokens": float(rule.tokens(n, flops))} for n in sizes]
     return pd.DataFrame(rows)

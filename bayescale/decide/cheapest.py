@@ -17,6 +17,7 @@ from bayescale.decide.limits import RATIOS, Limits, size_limits
 from bayescale.decide.planning import Problem
 from bayescale.decide.readable import readable
 from bayescale.decide.repetition import worth_draws
+from bayescale.flops import FlopRule, as_rule
 from bayescale.forecast.expected import Predictor
 from bayescale.numerals import percent
 from bayescale.posterior import PosteriorData
@@ -99,7 +100,7 @@ def cheapest(
             f"a loss to reach lies between 0 and the highest measured one, {highest:.4g}: got {loss:g}"
         )
     groups, others, cells = groups_of(posterior, groups, fixed, constraints)
-    k = posterior.flops_per_param_token
+    rule = posterior.flop_rule
     repeated = (
         constraints.unique_tokens is not None and "unique_tokens" not in posterior.model.definition.inputs
     )
@@ -112,14 +113,14 @@ def cheapest(
             cells.law,
             values,
             others[i],
-            _sizes(posterior, constraints, k),
+            _sizes(posterior, constraints, rule),
             unique_tokens=constraints.unique_tokens if repeated else None,
             worth=worth,
             batch=constraints.batch,
         )
         # How far the law may be off depends on how far out the plan is, and the plan on how far the law is off.
         for _ in range(2):
-            found = reach(problem, loss, constraints, k)
+            found = reach(problem, loss, constraints, rule)
             finite = np.isfinite(found["flops"])
             if not finite.any():
                 raise AllocationError(
@@ -129,8 +130,8 @@ def cheapest(
                 )
             size, spent = (float(np.median(found[name][finite])) for name in ("params", "training"))
             problem = problem.with_factor(drift_factor(predictor, labels, spent, size))
-        found = reach(problem, loss, constraints, k)
-        alone = reach(problem, loss, constraints.updated(lifetime_tokens=0.0), k)
+        found = reach(problem, loss, constraints, rule)
+        alone = reach(problem, loss, constraints.updated(lifetime_tokens=0.0), rule)
         finite = np.isfinite(found["flops"])
         row: dict[str, Any] = {str(c): label for c, label in labels.items()}
         row["loss"], row["p_reachable"] = loss, float(finite.mean())
@@ -139,7 +140,7 @@ def cheapest(
                 found[name], (0.5, 0.05, 0.95), method="nearest"
             )
         if constraints.lifetime_tokens:
-            naive = k * alone["params"] * (alone["tokens"] + constraints.lifetime_tokens / 3)
+            naive = rule.flops(alone["params"], alone["tokens"] + constraints.lifetime_tokens / 3)
             both = finite & np.isfinite(naive)
             row["flops_ratio"] = float(np.median(found["flops"][both] / naive[both]))
         rows.append(row)
@@ -148,7 +149,7 @@ def cheapest(
     return Cheapest(pd.DataFrame(rows), draws, loss, constraints.lifetime_tokens)
 
 
-def _sizes(posterior: PosteriorData, constraints: Constraints, k: float) -> Limits:
+def _sizes(posterior: PosteriorData, constraints: Constraints, rule: FlopRule) -> Limits:
     """Sizes to look among: a tenth of the smallest fitted to a million times the largest, or what is allowed."""
     fitted = posterior.runs["params"]
     bottoms, tops = size_limits(constraints)
@@ -160,11 +161,14 @@ def _sizes(posterior: PosteriorData, constraints: Constraints, k: float) -> Limi
         raise ConstraintError(
             f"no size is left: at most {high:.3g} params ({', '.join(tops)}): loosen a limit"
         )
-    return Limits({}, low, high, "", "", menu, k)
+    return Limits({}, low, high, "", "", menu, rule)
 
 
-def reach(problem: Problem, loss: float, constraints: Constraints, k: float) -> dict[str, np.ndarray]:
+def reach(
+    problem: Problem, loss: float, constraints: Constraints, k: FlopRule | float
+) -> dict[str, np.ndarray]:
     """The cheapest plan of every draw: params, tokens, flops, training and (where priced) money, each (draws,)."""
+    rule = as_rule(k)
     service = constraints.lifetime_tokens / 3
 
     def cost(params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,8 +179,8 @@ def reach(problem: Problem, loss: float, constraints: Constraints, k: float) -> 
         price = constraints.price_of_flop
         if price or constraints.price.token:
             fresh = np.minimum(tokens, constraints.unique_tokens or np.inf)
-            return price * k * params * (tokens + service) + constraints.price.token * fresh, tokens
-        return k * params * (tokens + service), tokens
+            return price * rule.flops(params, tokens + service) + constraints.price.token * fresh, tokens
+        return rule.flops(params, tokens + service), tokens
 
     nodes = problem.limits.menu if len(problem.limits.menu) else np.geomspace(
         problem.limits.low, problem.limits.high, SIZES
@@ -205,8 +209,8 @@ def reach(problem: Problem, loss: float, constraints: Constraints, k: float) -> 
     found = {
         "params": size,
         "tokens": chosen,
-        "training": k * size * chosen,
-        "flops": k * size * (chosen + service),
+        "training": np.asarray(rule.flops(size, chosen)),
+        "flops": np.asarray(rule.flops(size, chosen + service)),
     }
     if constraints.price_of_flop or constraints.price.token:
         found["money"] = least

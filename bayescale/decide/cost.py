@@ -18,6 +18,7 @@ import pandas as pd
 
 from bayescale.decide.ensemble_sampler import sample
 from bayescale.decide.errors import AllocationError
+from bayescale.flops import FlopRule, dense_flops, learn_rule
 from bayescale.models.labels import label_text
 from bayescale.numerals import count, interval, percent
 
@@ -59,8 +60,8 @@ class CostLaw:
         Standard deviation of a run's log cost about the law.
     share : ndarray, shape (draws,)
         Of the cost of a typical run that is arithmetic.
-    flops_per_param_token : float
-        k in C = k N D.
+    rule : FlopRule
+        What compute costs, by the same runs.
     runs : int
         Runs it was fitted to.
     largest : float
@@ -75,7 +76,7 @@ class CostLaw:
     group: np.ndarray
     noise: np.ndarray
     share: np.ndarray
-    flops_per_param_token: float
+    rule: FlopRule
     runs: int
     largest: float
 
@@ -99,13 +100,13 @@ class CostLaw:
         of : {"run", "mean"}
             A run's own cost, noise included, or the law's.
         flops : array_like, optional
-            Where counted otherwise than as k N D.
+            Where counted otherwise than by `rule`.
         """
         size = np.broadcast_shapes(np.shape(params), np.shape(tokens))
         number = size[0] if size else len(self.per_flop)
         which, rng = self._paired(number, seed)
         params, tokens = np.asarray(params, dtype=float), np.asarray(tokens, dtype=float)
-        flops = self.flops_per_param_token * params * tokens if flops is None else flops
+        flops = self.rule.flops(params, tokens) if flops is None else flops
         cost = self.per_flop[which] * flops + self.per_token[which] * tokens + self.per_run[which]
         log_factor = self._group(labels, rng)[which]
         if of == "run":
@@ -161,8 +162,7 @@ class CostLaw:
         flop, token, run = (
             float(np.median(x * factor)) for x in (self.per_flop, self.per_token, self.per_run)
         )
-        k = self.flops_per_param_token
-        return lambda params: (at_most - run) / (flop * k * params + token)
+        return lambda params: (at_most - run) / (flop * self.rule.flops(params, 1.0) + token)
 
     def _paired(self, number: int, seed: int) -> tuple[np.ndarray, np.random.Generator]:
         """Which of the law's draws stands beside each of a plan's, and the generator that goes on from there."""
@@ -210,10 +210,10 @@ def cost_law(runs: pd.DataFrame, column: str, seed: int = 0) -> CostLaw:
     """
     table = _measured(runs, column)
     params, tokens = table["params"].to_numpy(float), table["tokens"].to_numpy(float)
-    flops = table["flops"].to_numpy(float) if "flops" in table else 6 * params * tokens
-    k = float(np.median(flops / (params * tokens)))
-    # FLOPs of plans are k N D, and costs are learned against those.
-    work = k * params * tokens
+    flops = table["flops"].to_numpy(float) if "flops" in table else dense_flops(params, tokens)
+    rule = learn_rule(params, tokens, flops)
+    # FLOPs of plans are the rule's, and costs are learned against those.
+    work = np.asarray(rule.flops(params, tokens), dtype=float)
     typical = [float(np.exp(np.log(x).mean())) for x in (work, tokens)]
     levels = tuple(sorted(map(label_text, table[GROUP].dropna().unique()))) if GROUP in table else ()
     levels = levels if len(levels) > 1 else ()
@@ -253,7 +253,7 @@ def cost_law(runs: pd.DataFrame, column: str, seed: int = 0) -> CostLaw:
         theta[:, 4:],
         np.exp(theta[:, 3]),
         np.exp(_log_shares(theta)[:, 0]),
-        k,
+        rule,
         len(table),
         float(flops.max()),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.decide.optimum import optimum, other_inputs
+from bayescale.flops import FlopRule, as_rule
 from bayescale.forecast.expected import Predictor
 from bayescale.laws import Law
 from bayescale.posterior import PosteriorData
@@ -57,7 +58,8 @@ class Curve:
         Of the group.
     fixed : dict
         The law's inputs beside params and tokens.
-    flops_per_param_token : float
+    k : FlopRule or float
+        What compute costs.
     predictor : Predictor
     """
 
@@ -65,15 +67,18 @@ class Curve:
     values: Mapping[str, np.ndarray]
     labels: Mapping[str, Any]
     fixed: Mapping[str, Any]
-    flops_per_param_token: float
+    k: FlopRule | float
     predictor: Predictor
+
+    @property
+    def rule(self) -> FlopRule:
+        """What compute costs."""
+        return as_rule(self.k)
 
     def plan(self, flops: np.ndarray) -> Plan:
         """N* and D* at each budget, shape (draws, budgets)."""
         pieces = [
-            optimum(
-                self.law, self._wide, flops[None, i : i + AT_ONCE], self.flops_per_param_token, self.fixed
-            )
+            optimum(self.law, self._wide, flops[None, i : i + AT_ONCE], self.rule, self.fixed)
             for i in range(0, len(flops), AT_ONCE)
         ]
         params, tokens = (np.concatenate([np.asarray(p[j]) for p in pieces], axis=1) for j in (0, 1))
@@ -98,11 +103,11 @@ class Curve:
 
     def loss_at(self, params: float, tokens: float) -> np.ndarray:
         """Expected loss of a run, shape (draws,)."""
-        return self.loss_of_size(params, np.array([self.flops_per_param_token * params * tokens]))[:, 0]
+        return self.loss_of_size(params, np.array([self.rule.flops(params, tokens)]))[:, 0]
 
     def loss_of_size(self, params: float, flops: np.ndarray) -> np.ndarray:
         """Expected loss of a model of one size, trained longer and longer, shape (draws, budgets)."""
-        tokens = flops / (self.flops_per_param_token * params)
+        tokens = self.rule.tokens(params, flops)
         own = {**self.fixed, "params": params, "tokens": tokens[None], "flops": flops[None]}
         loss = np.asarray(self.law.loss(self._wide, own))
         points = pd.DataFrame({**self.labels, "params": params, "flops": flops}, index=range(len(flops)))
@@ -138,11 +143,11 @@ def curves(posterior: PosteriorData, groups: pd.DataFrame) -> list[Curve]:
     """
     predictor = Predictor(posterior)
     cells = predictor.parameters(groups)
-    k = posterior.flops_per_param_token
+    rule = posterior.flop_rule
     made = []
     for i, labels in enumerate(groups.to_dict("records")):
         values = {name: x[:, i] for name, x in cells.values.items()}
         alone = set(cells.law.inputs) == {"flops"}
         others = {} if alone else other_inputs(cells.law, labels)
-        made.append(Curve(cells.law, values, {str(c): x for c, x in labels.items()}, others, k, predictor))
+        made.append(Curve(cells.law, values, {str(c): x for c, x in labels.items()}, others, rule, predictor))
     return made

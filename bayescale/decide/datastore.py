@@ -16,6 +16,7 @@ import pandas as pd
 from bayescale.decide.constraints import Constraints
 from bayescale.decide.errors import AllocationError, ConstraintError
 from bayescale.decide.golden import narrowed
+from bayescale.flops import FlopRule
 from bayescale.laws import Law
 from bayescale.numerals import count, significant
 from bayescale.posterior import PosteriorData
@@ -74,7 +75,7 @@ class Datastore:
         loss: Callable[[np.ndarray, np.ndarray], np.ndarray],
         params: np.ndarray,
         tokens: np.ndarray,
-        k: float,
+        rule: FlopRule,
         may_be_none: bool,
     ) -> Split:
         """The best split of a budget that would train on so many tokens without a datastore.
@@ -85,12 +86,12 @@ class Datastore:
             ``(tokens, datastore) -> loss``.
         params, tokens : ndarray
             Of one shape.
-        k : float
-            FLOPs per param and token of training.
+        rule : FlopRule
+            What training costs.
         may_be_none : bool
             Whether the law knows models without a datastore.
         """
-        budget = k * params * tokens
+        budget = np.asarray(rule.flops(params, tokens))
         price = self.flops_per_token(params)
         highest = np.log(np.clip(price * self.at_most / np.maximum(budget, 1e-300), SMALLEST, LARGEST))
 

@@ -31,6 +31,7 @@ import pandas as pd
 
 from bayescale.decide.allocation import AllocationError, optimum
 from bayescale.errors import UserError
+from bayescale.flops import FlopRule
 from bayescale.forecast.expected import Predictor, expected_loss
 from bayescale.forecast.noise import noise_scale
 from bayescale.laws.rules.isoflop import SAME_BUDGET, budgets
@@ -339,11 +340,18 @@ def _law_optimum(posterior: PosteriorData, regression: _Regression) -> np.ndarra
     for curve, group in zip(regression.curves, regression.group, strict=True):
         values = {name: x[:, group] for name, x in cells.values.items()}
         try:
-            params, _ = optimum(cells.law, values, curve.flops, curve.flops / curve.product)
+            params, _ = optimum(cells.law, values, curve.flops, _rule_of(posterior, curve))
         except AllocationError as error:
             raise NoIsoFlopError(f"No law-free check of the frontier: {error}.") from None
         out.append(np.broadcast_to(np.log(params), len(posterior.z)))
     return np.stack(out, axis=1)
+
+
+def _rule_of(posterior: PosteriorData, curve: _Curve) -> FlopRule:
+    """Return what compute costs along a curve: the fit's rule, by as much as the curve's own runs are off it."""
+    runs = posterior.runs.iloc[curve.rows]
+    by_rule = posterior.flop_rule.flops(runs["params"].to_numpy(float), runs["tokens"].to_numpy(float))
+    return posterior.flop_rule.times(float(np.exp(np.mean(np.log(posterior.flops_of(runs) / by_rule)))))
 
 
 def _check(

@@ -14,6 +14,7 @@ import numpy as np
 
 from bayescale.decide.constraints import Constraints
 from bayescale.decide.errors import AllocationError, ConstraintError
+from bayescale.flops import FlopRule, as_rule
 
 RATIOS = (1e-3, 1e6)
 """Tokens per parameter among which the numerical optimum is looked for: beyond, no law has been measured."""
@@ -38,8 +39,8 @@ class Limits:
         What sets that end in words; empty where `RATIOS` does.
     menu : ndarray
         The only sizes there are; empty where all are.
-    flops_per_param_token : float
-        k in C = k N D.
+    k : FlopRule or float
+        What compute costs: C = k N D, or a rule by which k moves with size.
     flops : float or None
         Where a budget of FLOPs for training is the only limit, that.
     """
@@ -50,8 +51,13 @@ class Limits:
     explicit_low: str
     explicit_high: str
     menu: np.ndarray
-    flops_per_param_token: float
+    k: FlopRule | float
     flops: float | None = None
+
+    @property
+    def rule(self) -> FlopRule:
+        """What compute costs."""
+        return as_rule(self.k)
 
     def tokens(self, params: Any) -> np.ndarray:
         """The most tokens for a model of a size; broadcasts."""
@@ -69,7 +75,7 @@ class Limits:
 def make_limits(
     constraints: Constraints,
     flops: float | None,
-    k: float,
+    k: FlopRule | float,
     measured: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Limits:
     """Limits under constraints and a budget.
@@ -79,8 +85,8 @@ def make_limits(
     constraints : Constraints
     flops : float, optional
         Budget of training and service together.
-    k : float
-        FLOPs per param and token of training.
+    k : FlopRule or float
+        FLOPs per param and token of training, or a rule by which they move with size.
     measured : callable, optional
         The cap that a measured cost sets.
 
@@ -89,19 +95,20 @@ def make_limits(
     ConstraintError
         Nothing limits compute, or no size is left.
     """
+    rule = as_rule(k)
     service = constraints.lifetime_tokens / 3
     caps: dict[str, Tokens] = {}
     if flops is not None:
-        caps["flops"] = lambda n: flops / (k * n) - service
+        caps["flops"] = lambda n: rule.tokens(n, flops) - service
     if constraints.hours is not None:
         # Training alone takes the devices; service runs elsewhere and later.
         there = constraints.hours * constraints.devices * constraints.flops_per_device_hour
-        caps["hours"] = lambda n: there / (k * n)
+        caps["hours"] = lambda n: rule.tokens(n, there)
     if constraints.kwh is not None:
         energy = constraints.kwh / constraints.kwh_per_flop
-        caps["energy"] = lambda n: energy / (k * n) - service
+        caps["energy"] = lambda n: rule.tokens(n, energy) - service
     if constraints.money is not None:
-        caps["money"] = _by_money(constraints, k, service)
+        caps["money"] = _by_money(constraints, rule, service)
     if measured is not None and constraints.measured is not None:
         caps[constraints.measured.column] = measured
     if not caps:
@@ -111,25 +118,26 @@ def make_limits(
     if constraints.max_steps is not None and isinstance(constraints.batch, float):
         caps["steps"] = _flat(constraints.max_steps * constraints.batch)
     alone = flops if list(caps) == ["flops"] and not constraints.lifetime_tokens else None
-    return _within(constraints, caps, k, alone)
+    return _within(constraints, caps, rule, alone)
 
 
 def _flat(most: float) -> Tokens:
     return lambda params: np.full(np.shape(params), most)
 
 
-def _by_money(constraints: Constraints, k: float, service: float) -> Tokens:
+def _by_money(constraints: Constraints, rule: FlopRule, service: float) -> Tokens:
     money, price, per_flop = constraints.money or 0.0, constraints.price.token, constraints.price_of_flop
     unique = constraints.unique_tokens or np.inf
 
     def most(params: np.ndarray) -> np.ndarray:
-        left = money - per_flop * k * params * service
+        each = per_flop * rule.flops(params, 1.0)
+        left = money - each * service
         with np.errstate(divide="ignore", invalid="ignore"):
-            fresh = left / (per_flop * k * params + price)
+            fresh = left / (each + price)
             # Once every distinct token is bought, a further one costs its compute alone.
             if not np.isfinite(unique):
                 return np.asarray(fresh)
-            again = (left - price * unique) / (per_flop * k * params)
+            again = (left - price * unique) / each
         return np.where(fresh <= unique, fresh, again)
 
     return most
@@ -149,7 +157,7 @@ def size_limits(constraints: Constraints) -> tuple[dict[str, float], dict[str, f
     return bottoms, tops
 
 
-def _within(constraints: Constraints, caps: dict[str, Tokens], k: float, flops: float | None) -> Limits:
+def _within(constraints: Constraints, caps: dict[str, Tokens], rule: FlopRule, flops: float | None) -> Limits:
     def ratio(log_params: float) -> float:
         size = np.asarray(np.exp(log_params))
         return float(min(cap(size) for cap in caps.values()) / size)
@@ -179,7 +187,7 @@ def _within(constraints: Constraints, caps: dict[str, Tokens], k: float, flops: 
         raise ConstraintError(
             f"no size is left: at least {low:.3g} params and at most {high:.3g} ({why}): loosen one"
         )
-    return Limits(caps, low, high, whose_low, whose_high, menu, k, flops)
+    return Limits(caps, low, high, whose_low, whose_high, menu, rule, flops)
 
 
 def _crossing(ratio: Callable[[float], float], at: float) -> float:

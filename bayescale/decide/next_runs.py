@@ -46,8 +46,7 @@ def next_runs(
     """
     if not {"params", "tokens"} <= set(single(target)):
         raise DecisionError("what a run costs is told by its params and tokens; give the target both columns")
-    k = posterior.flops_per_param_token
-    cost = float(k * target["params"].iloc[0] * target["tokens"].iloc[0])
+    cost = float(posterior.flop_rule.flops(target["params"].iloc[0], target["tokens"].iloc[0]))
     offered = make_candidates(posterior, target, 0.1 * cost if budget is None else budget, candidates)
     measurements = Measurements(posterior, offered.runs, reach=reach_of(posterior, target))
     wanted = np.log(loss_draws(posterior, target, "mean")[0][:, 0])

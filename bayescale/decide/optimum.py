@@ -1,4 +1,4 @@
-"""Compute-optimal params and tokens under C = k N D: in closed form where the law has one, by search where not."""
+"""Compute-optimal params and tokens of a budget: in closed form where the law has one, by search where not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from bayescale.decide.errors import AllocationError
 from bayescale.decide.golden import narrowed
 from bayescale.decide.limits import RATIOS
+from bayescale.flops import FLOPS_PER_PARAM_TOKEN, FlopRule, as_rule
 from bayescale.laws import Law
-from bayescale.posterior import SIX
 
 STEPS = 60
 """Golden-section steps: each shrinks the bracket by 0.618, so 60 take eight decades to a relative 1e-11."""
@@ -21,21 +21,31 @@ NODES = 181
 
 
 def optimum(
-    law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX, fixed: Mapping[str, Any] | None = None
+    law: Law,
+    values: Mapping[str, Any],
+    flops: Any,
+    k: FlopRule | float = FLOPS_PER_PARAM_TOKEN,
+    fixed: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Params and tokens that minimise the law at C = k N D: in closed form where the law has one.
+    """Params and tokens that minimise the law at a budget: in closed form where the law has one and k is constant.
 
-    `fixed` holds the law's other inputs, such as unique_tokens or experts.
+    `k` is what compute costs: a number in C = k N D, or a rule by which it moves with size. `fixed` holds the other
+    inputs of the law, such as unique_tokens or experts.
     """
     fixed = other_inputs(law, fixed or {})
-    if law.optimum is not None:
-        params, tokens = law.optimum(values, flops, k, fixed)
+    rule = as_rule(k)
+    if law.optimum is not None and not rule.moves:
+        params, tokens = law.optimum(values, flops, rule.per_param_token(1.0), fixed)
         return np.asarray(params), np.asarray(tokens)
     return numeric_optimum(law, values, flops, k, fixed)
 
 
 def numeric_optimum(
-    law: Law, values: Mapping[str, Any], flops: Any, k: float = SIX, fixed: Mapping[str, Any] | None = None
+    law: Law,
+    values: Mapping[str, Any],
+    flops: Any,
+    k: FlopRule | float = FLOPS_PER_PARAM_TOKEN,
+    fixed: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same by a grid over tokens per parameter, refined by golden section; for any law of params and tokens.
 
@@ -47,13 +57,19 @@ def numeric_optimum(
     """
     fixed = {name: jnp.asarray(x) for name, x in other_inputs(law, fixed or {}).items()}
     values = {name: jnp.asarray(x) for name, x in values.items()}
-    log_product = jnp.log(jnp.asarray(flops) / k)
+    rule = as_rule(k)
+    flops = np.asarray(flops, dtype=float)
+    log_product = np.log(flops / rule.typical)
+
+    def plan(log_ratio: Any) -> tuple[Any, Any]:
+        params = np.exp((log_product - log_ratio) / 2)
+        return params, rule.tokens(params, flops)
 
     def loss(log_ratio: Any) -> Any:
-        params, tokens = jnp.exp((log_product - log_ratio) / 2), jnp.exp((log_product + log_ratio) / 2)
+        params, tokens = plan(log_ratio)
         return law.loss(values, {**fixed, "params": params, "tokens": tokens})
 
-    nodes = jnp.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), NODES)
+    nodes = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), NODES)
     grid = jnp.stack([loss(node) for node in nodes])
     best = jnp.argmin(jnp.where(jnp.isfinite(grid), grid, jnp.inf), axis=0)
     if bool(jnp.any((best == 0) | (best == NODES - 1))):
@@ -62,7 +78,7 @@ def numeric_optimum(
         )
     places, best = np.asarray(nodes), np.asarray(best)
     middle = narrowed(lambda x: np.asarray(loss(x)), places[best - 1], places[best + 1], STEPS)
-    return np.asarray(jnp.exp((log_product - middle) / 2)), np.asarray(jnp.exp((log_product + middle) / 2))
+    return plan(middle)
 
 
 def other_inputs(law: Law, given: Mapping[str, Any], free: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -119,14 +119,14 @@ def points_of(actions: Iterable[Action]) -> pd.DataFrame:
 
 
 def flops_of(posterior: PosteriorData, action: Action) -> float:
-    """FLOPs of an action: as counted, or k N D times its members; zero where nothing is trained."""
+    """FLOPs of an action: as counted, or by the runs' rule times its members; zero where nothing is trained."""
     if action.flops is not None:
         return action.flops
     if action.kind == "first":
-        return sum(posterior.flops_per_param_token * run.params * run.tokens for run in action.runs)
+        return float(sum(posterior.flop_rule.flops(run.params, run.tokens) for run in action.runs))
     if not action.trains:
         return 0.0
-    return posterior.flops_per_param_token * action.run.params * action.run.tokens * action.members
+    return float(posterior.flop_rule.flops(action.run.params, action.run.tokens) * action.members)
 
 
 def tokens_of(action: Action) -> float:
@@ -143,8 +143,8 @@ def cost_of(posterior: PosteriorData, decision: Decision, action: Action) -> flo
     if action.kind == "nothing" or decision.costs is None:
         return 0.0
     if action.kind == "first":
-        k = posterior.flops_per_param_token
-        return float(sum(decision.costs.of(k * r.params * r.tokens, r.tokens) for r in action.runs))
+        cost = posterior.flop_rule.flops
+        return float(sum(decision.costs.of(float(cost(r.params, r.tokens)), r.tokens) for r in action.runs))
     runs = action.members
     cost = decision.costs.of(flops_of(posterior, action) / runs, 0.0) * runs
     return float(cost + decision.costs.per_token * tokens_of(action))

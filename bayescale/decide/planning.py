@@ -121,8 +121,7 @@ class Problem:
     ) -> Split:
         if self.datastore is None:
             raise AllocationError("no datastore is bought here: there is nothing to split")
-        k = self.limits.flops_per_param_token
-        return self.datastore.split(loss, params, tokens, k, INPUT in self.law.may_be_zero)
+        return self.datastore.split(loss, params, tokens, self.limits.rule, INPUT in self.law.may_be_zero)
 
     @cached_property
     def draws(self) -> int:
@@ -157,8 +156,7 @@ class Problem:
             thumb or by an end of the allowed sizes: then the search has failed.
         """
         if self.in_closed_form:
-            k = self.limits.flops_per_param_token
-            found = optimum(self.law, self.values, self.limits.flops, k, self.fixed)
+            found = optimum(self.law, self.values, self.limits.flops, self.limits.rule, self.fixed)
             # Draws that put it beyond all sizes that anyone has measured stay at their edge, as in a search.
             params = np.clip(np.broadcast_to(found[0], (self.draws,)), self.limits.low, self.limits.high)
             tokens = self.limits.tokens(params)
@@ -189,6 +187,7 @@ class Problem:
         limits = self.limits
         return (
             self.law.optimum is not None
+            and not limits.rule.moves
             and limits.flops is not None
             and not len(limits.menu)
             and not (limits.explicit_low or limits.explicit_high)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale.decide.curves import Curve, curves
 from bayescale.decide.errors import AllocationError
+from bayescale.flops import FlopRule
 from bayescale.models.labels import label_text
 from bayescale.numerals import count
 from bayescale.posterior import PosteriorData
@@ -50,7 +51,7 @@ class TrainedShape:
         """A run of this shape, as a table of one row."""
         row: dict[str, Any] = {**self.curve.labels, **self.curve.fixed, "flops": flops}
         if self.params is not None:
-            tokens = flops / (self.curve.flops_per_param_token * self.params)
+            tokens = float(self.curve.rule.tokens(self.params, flops))
             row |= {"params": self.params, "tokens": tokens}
         return pd.DataFrame([row])
 
@@ -80,7 +81,7 @@ def trained_shapes(
             level = "" if by is None else str(labels[by])
             named = "" if size is None or (len(params) == 1 and level) else f"{count(size)} params"
             name = ", ".join(filter(None, (level, named)))
-            made.append(TrainedShape(name, replace(curve, flops_per_param_token=k), size, own))
+            made.append(TrainedShape(name, replace(curve, k=k), size, own))
     if len(made) < 2:
         raise AdaptError(
             "a change of shape takes two shapes or more: name a grouping column (--by) with two levels, or two sizes "
@@ -144,12 +145,14 @@ def _with_label(groups: pd.DataFrame, column: str, labels: Sequence[str]) -> pd.
     return groups[there.isin(wanted)]
 
 
-def _flops_per_param_token(posterior: PosteriorData, runs: pd.DataFrame, params: float | None) -> float:
+def _flops_per_param_token(
+    posterior: PosteriorData, runs: pd.DataFrame, params: float | None
+) -> FlopRule | float:
     """k in C = k N D of the shape's own runs of the nearest size: shapes differ in what a token costs them."""
     counted = {"flops", "params", "tokens"} <= set(runs) and not posterior.conventions.flops_filled
     runs = runs.dropna(subset=["flops"]) if counted else runs
     if params is None or not counted or runs.empty:
-        return posterior.flops_per_param_token
+        return posterior.flop_rule
     off = np.abs(np.log(runs["params"].to_numpy(float) / params))
     near = runs[off <= off.min() + 1e-9]
     return float((near["flops"] / (near["params"] * near["tokens"])).median())

@@ -97,8 +97,8 @@ class Spending:
     def _runs(self, action: Action) -> list[tuple[Run, float]]:
         """The runs that an action makes, each with its FLOPs."""
         if action.kind == "first":
-            k = self.posterior.flops_per_param_token
-            return [(run, k * run.params * run.tokens) for run in action.runs]
+            cost = self.posterior.flop_rule.flops
+            return [(run, float(cost(run.params, run.tokens))) for run in action.runs]
         if not action.trains:
             return []
         return [(action.run, flops_of(self.posterior, action) / action.members)] * action.members

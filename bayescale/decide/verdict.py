@@ -420,7 +420,7 @@ def _row_of_first(posterior: PosteriorData, action: Action) -> dict[str, Any]:
 
 def _first_table(posterior: PosteriorData, spent: Spending, action: Action) -> pd.DataFrame:
     table = pd.concat([point_of(run) for run in action.runs], ignore_index=True)
-    flops = posterior.flops_per_param_token * table["params"] * table["tokens"]
+    flops = posterior.flop_rule.flops(table["params"], table["tokens"])
     share = float(spent.of(action).mean()) * flops / flops.sum()
     return table.assign(flops=flops, cost=share)
 

@@ -336,7 +336,7 @@ def _equal(members: list[list[Curve]], budget: float) -> tuple[np.ndarray | None
         return None, np.nan, np.nan
     one = np.array([budget])
     size = float(np.exp(np.mean([np.log(np.median(c.plan(one)[0])) for arm in members for c in arm])))
-    tokens = budget / (members[0][0].flops_per_param_token * size)
+    tokens = float(members[0][0].rule.tokens(size, budget))
     return np.stack([_mean([c.loss_at(size, tokens) for c in arm]) for arm in members]), size, tokens
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
+from bayescale.flops import dense_flops
 from bayescale.models import Model
 
 ALIKE = 0.01
@@ -57,7 +58,7 @@ def compute_of(runs: pd.DataFrame) -> np.ndarray:
     """Compute of every row; 6 N D where it is not given, NaN where neither is known."""
     known = pd.Series(np.nan, index=runs.index)
     if {"params", "tokens"} <= set(runs):
-        known = 6.0 * runs["params"].astype(float) * runs["tokens"].astype(float)
+        known = dense_flops(runs["params"].astype(float), runs["tokens"].astype(float))
     return (runs["flops"].astype(float).fillna(known) if "flops" in runs else known).to_numpy(float)
 
 

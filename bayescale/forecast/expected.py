@@ -388,6 +388,6 @@ def expected_loss(
     predictor = Predictor(posterior, seed)
     cells = predictor.parameters(points)
     if "flops" in cells.law.inputs and "flops" not in points and {"params", "tokens"} <= set(points):
-        points = points.assign(flops=posterior.flops_per_param_token * points["params"] * points["tokens"])
+        points = points.assign(flops=posterior.flop_rule.flops(points["params"], points["tokens"]))
     loss = np.asarray(cells.law.loss(cells.values, inputs_of(cells.law, points)))
     return loss * np.exp(predictor.misfit(points) + predictor.drift(points)), cells.groups

@@ -184,7 +184,7 @@ def _flops(posterior: PosteriorData, runs: pd.DataFrame) -> np.ndarray:
         raise HeldOutError(
             "the held-out runs have no column 'flops', nor params and tokens to find their compute with"
         )
-    return posterior.flops_per_param_token * runs["params"].to_numpy(float) * runs["tokens"].to_numpy(float)
+    return posterior.flops_of(runs)
 
 
 def _refuse_fitted(posterior: PosteriorData, runs: pd.DataFrame) -> None:

@@ -27,6 +27,7 @@ from scipy.stats import binom
 
 from bayescale.backend import relieve
 from bayescale.errors import UserError
+from bayescale.flops import FLOPS_PER_PARAM_TOKEN
 from bayescale.inference.fit import SURE
 from bayescale.inference.health import Health, Limits, check_health, scalars
 from bayescale.inference.nuts import Draws, Settings, resample, sample
@@ -59,7 +60,6 @@ ATTEMPTS = 1000
 BEYOND = 100.0
 """How many times the compute of the dearest run derived quantities are taken at."""
 
-FLOPS_PER_PARAM_TOKEN = 6.0
 NULLS = 20_000
 """Simulated sets of uniform ranks that the test's statistic is compared with."""
 LEAST = 0.05
@@ -286,7 +286,7 @@ def _simulation(
     design: Design, source: Design, number: int, seed: int, settings: Settings, derived: Derived
 ) -> Simulation:
     began = time.process_time()
-    with compilations() as compiled:
+    with _compilations() as compiled:
         z, loss, redrawn = _draw(source, np.random.default_rng([seed, number, 7]))
         design, source = replace(design, loss=loss), replace(source, loss=loss)
         fitted, again = _fitted(design, _seed(seed, number), settings), False
@@ -412,8 +412,8 @@ def _every(
 
 
 @contextmanager
-def compilations() -> Iterator[list[int]]:
-    """Count the programs that are compiled, or read from the cache on disk, inside."""
+def _compilations() -> Iterator[list[int]]:
+    """Counts the programs that are compiled, or read from the cache on disk, inside."""
     count = [0]
 
     def told(event: str, duration: float, **_: Any) -> None:

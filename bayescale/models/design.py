@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
+from bayescale.flops import dense_flops
 from bayescale.laws import Law
 from bayescale.models.covariates import Covariate, Scaled
 from bayescale.models.effects import Bundle, Coefficient, Effects, effects_on, level_of
@@ -353,7 +354,7 @@ def _compute(runs: pd.DataFrame) -> Array:
     """Compute of every row, as counted or 6 N D; NaN where neither is known."""
     known = pd.Series(np.nan, index=runs.index)
     if {"params", "tokens"} <= set(runs.columns):
-        known = 6 * runs["params"].astype(float) * runs["tokens"].astype(float)
+        known = dense_flops(runs["params"].astype(float), runs["tokens"].astype(float))
     if "flops" in runs:
         known = runs["flops"].astype(float).fillna(known)
     return known.to_numpy(float)

@@ -150,7 +150,7 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "problems_note": sentences.table_check(len(problems)),
         "odd": tables.odd(found) if len(found := odd_runs(posterior)) else None,
         "odd_note": sentences.odd_runs(len(found), len(posterior.runs)),
-        "conventions": sentences.conventions(posterior.conventions, subject.flops_per_param_token),
+        "conventions": sentences.conventions(posterior.conventions, posterior.flop_rule),
         "law": law,
         "model": posterior.model,
         "equation": _equation(subject),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.decide import IsoFlopCheck, RefusalReason, Verdict
+from bayescale.flops import FlopRule, as_rule
 from bayescale.forecast.held_out import MASSES, HeldOut
 from bayescale.inference import Health
 from bayescale.models import Model
@@ -315,7 +316,7 @@ def no_holdout() -> str:
     )
 
 
-def conventions(stated: Conventions, k: float) -> list[tuple[str, str]]:
+def conventions(stated: Conventions, k: FlopRule | float) -> list[tuple[str, str]]:
     """Return what N, C and L mean here, a pair of term and sentence each."""
     said = {UNSTATED: "not stated by the table"}
     if stated.flops_filled:
@@ -325,6 +326,7 @@ def conventions(stated: Conventions, k: float) -> list[tuple[str, str]]:
             UNSTATED: "as the table gives them; how they were counted is not stated",
             "6ND": "6 N D, as the table gives them",
         }.get(stated.flops, f"{stated.flops}, as the table gives them")
+    rule = as_rule(k)
     rows = [
         (
             "N",
@@ -334,7 +336,9 @@ def conventions(stated: Conventions, k: float) -> list[tuple[str, str]]:
         ("C", flops),
         (
             "C = k N D",
-            f"k = {shortest(k)}"
+            str(rule)
+            if rule.moves
+            else f"k = {shortest(rule.typical)}"
             + (" by definition" if stated.flops_filled else ", the median over the fitted runs"),
         ),
         ("L", said.get(stated.loss, stated.loss)),

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from bayescale.flops import dense_flops
+
 #: FLOPs in a petaFLOP/s-day: 1e15 FLOP/s for 86,400 s (Kaplan et al. 2020, footnote 1).
 FLOPS_PER_PF_DAY = 8.64e19
 
@@ -31,7 +33,7 @@ def flops_6nd(params: Any, tokens: Any) -> Any:
     float or numpy.ndarray
         FLOPs.
     """
-    return 6.0 * _float(params) * _float(tokens)
+    return dense_flops(_float(params), _float(tokens))
 
 
 def non_embedding_params(n_layer: Any, d_model: Any, d_attn: Any = None, d_ff: Any = None) -> Any:

@@ -64,5 +64,5 @@ def points_along(
         points[name] = np.exp(middle + slope * (np.log(budgets) - cost.mean()))
     if {"params", "tokens"} <= set(points):
         # Rounding of the two powers aside, params x tokens has to cost the budget.
-        points["tokens"] = budgets / posterior.flops_per_param_token / points["params"]
+        points["tokens"] = posterior.flop_rule.tokens(points["params"], budgets)
     return pd.DataFrame(points).assign(**labels)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
+from bayescale.flops import dense_flops
 
 RESAMPLES = 200
 INTERVAL = (0.1, 0.9)
@@ -258,7 +259,7 @@ def _columns(runs: pd.DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _flops(runs: pd.DataFrame, params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    return _columns(runs, ("flops",))["flops"] if "flops" in runs else 6.0 * params * tokens
+    return _columns(runs, ("flops",))["flops"] if "flops" in runs else dense_flops(params, tokens)
 
 
 def _fit(table: pd.DataFrame) -> np.ndarray | None:

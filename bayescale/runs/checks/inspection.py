@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from bayescale.flops import dense_flops
 from bayescale.runs.cells import canonical, is_missing, numbers
 from bayescale.runs.conventions import Conventions, conventions_of
 from bayescale.runs.problem import Problem, Severity
@@ -95,7 +96,7 @@ class Inspection:
         """6 N D of each row, FLOPs, with active parameters where the table has them; NaN where unknown."""
         active = self.positive("params_active")
         params = np.where(np.isfinite(active), active, self.positive("params"))
-        return 6.0 * params * self.positive("tokens")
+        return np.asarray(dense_flops(params, self.positive("tokens")))
 
     def each(
         self,

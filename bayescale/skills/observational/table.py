@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import UserError
-from bayescale.posterior import SIX
+from bayescale.flops import dense_flops
 from bayescale.runs import BadRuns, Problem
 from bayescale.runs.cells import numbers
 from bayescale.runs.formats import load
@@ -152,7 +152,7 @@ def check_scores(
         flops, bad = numbers(frame["flops"])
     else:
         (params, wrong), (tokens, bad) = (numbers(frame[c]) for c in ("params", "tokens"))
-        flops, bad = SIX * params * tokens, bad | wrong
+        flops, bad = dense_flops(params, tokens), bad | wrong
     column = "flops" if "flops" in frame else "params"
     problems += [
         Problem(

@@ -1,1 +1,0 @@
-"""Verdicts of the default model against worlds whose law and noise are known."""
