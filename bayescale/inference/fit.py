@@ -8,6 +8,7 @@ import numpy as np
 
 from bayescale.backend import relieve
 from bayescale.inference.drift import drift_draws
+from bayescale.inference.fit_check import check_fit
 from bayescale.inference.folds import Fold, run_folds
 from bayescale.inference.health import Health, check_health
 from bayescale.inference.nuts import Draws, Progress, Settings, resample, sample
@@ -55,6 +56,8 @@ def fit_design(design: Design, seed: int, settings: Settings, progress: Progress
     """
     relieve()
     fit = _sampled(design, seed, settings, progress)
+    # What sampling missed is sampled again; what the model misses is not mended by that.
+    fit = replace(fit, health=Health((*fit.health.checks, *check_fit(design, fit.draws.z))))
     folds: tuple[Fold, ...] = ()
     notes = list(fit.notes)
     shape = fit.draws.z.shape[:2]

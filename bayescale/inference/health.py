@@ -26,7 +26,7 @@ class Check:
 
     def __str__(self) -> str:
         at = f" at {self.where}" if self.where else ""
-        text = f"{self.verdict:<6} {self.name:<12} {self.value:.4g} ({self.limit}){at}"
+        text = f"{self.verdict:<6} {self.name:<16} {self.value:.4g} ({self.limit}){at}"
         return text if self.verdict == "PASS" else f"{text}\n       {self.advice}"
 
 

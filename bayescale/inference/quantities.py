@@ -19,6 +19,7 @@ from bayescale.models.density import (
     log_likelihood,
     log_prior,
     log_spreads,
+    misfit_of,
     noise_effects,
     population,
     unlink,
@@ -98,6 +99,11 @@ def _evaluate(z: Any, layout: Layout, data: Data) -> Any:
 @partial(jax.jit, static_argnums=1)
 def _expected(z: Any, layout: Layout, data: Data) -> Any:
     return jax.vmap(lambda v: expected_loss(v, layout, data))(z)
+
+
+@partial(jax.jit, static_argnums=1)
+def _misfit(z: Any, layout: Layout, data: Data) -> Any:
+    return jax.vmap(lambda v: misfit_of(v[: layout.linear], layout, data))(z)
 
 
 def _in_batches(function: Any, z: np.ndarray, layout: Layout, data: Data) -> Any:
@@ -200,6 +206,11 @@ def quantities(design: Design, z: np.ndarray) -> Quantities:
 def fitted_loss(design: Design, z: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
     """Expected loss at the design's rows for raw draws (draws, size) of a fit to the kept ones, shape (draws, rows)."""
     return _in_batches(_expected, z, layout_of(design), data_of(design, kept))
+
+
+def fitted_misfit(design: Design, z: np.ndarray) -> np.ndarray:
+    """Return what the misfit adds to the log of the expected loss at the design's rows, shape (draws, rows)."""
+    return np.asarray(_in_batches(_misfit, z, layout_of(design), data_of(design)))
 
 
 def measured_loss(expected: np.ndarray, noise: np.ndarray) -> np.ndarray:
