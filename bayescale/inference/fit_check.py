@@ -55,6 +55,10 @@ UNUSUAL, ABSURD = 2.33, 3.1
 """Prior standard deviations of the log of the misfit's size, at its posterior median: one law in a hundred, and in a
 thousand, misses its runs by more."""
 
+OUTLYING, SEVERAL, SHARE = 4.0, 3, 0.1
+"""Units of noise beyond which a row is an outlier; and how many, and what share of the rows, are more than odd runs,
+which the noise is heavy-tailed for and `bayescale.forecast.odd` names."""
+
 FEWEST = 2
 """Runs of a group that is compared with others."""
 
@@ -303,7 +307,10 @@ def _misfit(design: Design, z: np.ndarray, found: Residuals) -> Check:
 
 
 def _heavy(found: Residuals) -> bool:
-    return bool(np.quantile(found.nu, 0.95) < NO_VARIANCE)
+    far = int((np.abs(found.standard) > OUTLYING).sum())
+    return bool(np.quantile(found.nu, 0.95) < NO_VARIANCE) and far >= max(
+        SEVERAL, SHARE * len(found.standard)
+    )
 
 
 def _noise(found: Residuals, curve: float) -> Check:
@@ -314,8 +321,8 @@ def _noise(found: Residuals, curve: float) -> Check:
     if _heavy(found):
         verdict = "REVIEW"
         said = (
-            f"The tails of the noise have {np.median(found.nu):.2g} degrees of freedom: the runs are of two kinds, or "
-            "the law misses some of them. See which by bayescale check FIT.nc."
+            f"The tails of the noise have {np.median(found.nu):.2g} degrees of freedom: a tenth of the runs or "
+            "more lie far off the law. See which by bayescale check FIT.nc."
         )
     if scale > NOISY:
         verdict = "FAIL" if curve < CURVED else "REVIEW"
