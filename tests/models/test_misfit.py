@@ -62,7 +62,9 @@ def test_it_moves_the_loss_and_has_its_prior(runs: pd.DataFrame) -> None:
 
     without = make_design(Model.load("generalised").model_copy(update={"misfit": None}), runs)
     # Where the coordinates are zero, the two models differ by the misfit's prior alone.
-    shorter = np.concatenate([exact[: at.start], np.delete(exact[at.stop :], len(design.effects) + np.arange(2))])
+    shorter = np.concatenate(
+        [exact[: at.start], np.delete(exact[at.stop :], len(design.effects) + np.arange(2))]
+    )
     assert len(shorter) == layout_of(without).size
     spreads = split(exact, layout).spreads[-2:]
     normals = [getattr(design.model.misfit, axis).normal("positive") for axis in ("flops", "params")]
