@@ -224,8 +224,8 @@ def allocate(
                 worth=worth,
                 batch=constraints.batch,
                 datastore=store,
+                discrepancy=predictor.discrepancy(labels),
             )
-            size = float(np.median(problem.best.params))
             spent = (
                 budget
                 if budget is not None
@@ -233,7 +233,6 @@ def allocate(
                     np.median(rule.flops(problem.best.params, problem.limits.tokens(problem.best.params)))
                 )
             )
-            problem = problem.with_factor(drift_factor(predictor, labels, spent, size))
             named = {str(c): label for c, label in labels.items()}
             problems.append(problem)
             labels_of.append({**named, "flops": spent})
@@ -284,12 +283,6 @@ def _budgets(
             f"been fitted there. Ask for at least {BELOW * cheapest:.2g}, or fit runs that are as cheap"
         )
     return [float(budget) for budget in budgets]
-
-
-def drift_factor(predictor: Predictor, labels: Mapping[str, Any], flops: float, params: float) -> np.ndarray:
-    """Draws of the factor that the loss may have drifted by, shape (draws,): as far out as a plan's median size is."""
-    point = pd.DataFrame([{**labels, "flops": flops, "params": params}])
-    return np.asarray(np.exp(predictor.drift(point)[:, 0]))
 
 
 def _quantities(problem: Problem) -> dict[str, np.ndarray]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.decide.allocation import drift_factor
 from bayescale.decide.constraints import Constraints
 from bayescale.decide.errors import AllocationError, ConstraintError
 from bayescale.decide.groups import groups_of
@@ -24,8 +23,9 @@ from bayescale.posterior import PosteriorData
 
 SIZES = 61
 FINER, ROUNDS = 9, 5
-HALVINGS = 55
-"""Of the bracket of log tokens, for every size and draw."""
+LOOKS, HALVINGS = 31, 34
+"""Numbers of tokens that are tried first, half a decade apart, and halvings of what is left between two of them, for
+every size and draw: a relative 1e-10."""
 
 TOKENS = (1e3, 1e18)
 """Among which the tokens to a loss are looked for; a size that needs more cannot reach it."""
@@ -117,20 +117,15 @@ def cheapest(
             unique_tokens=constraints.unique_tokens if repeated else None,
             worth=worth,
             batch=constraints.batch,
+            discrepancy=predictor.discrepancy(labels),
         )
-        # How far the law may be off depends on how far out the plan is, and the plan on how far the law is off.
-        for _ in range(2):
-            found = reach(problem, loss, constraints, rule)
-            finite = np.isfinite(found["flops"])
-            if not finite.any():
-                raise AllocationError(
-                    f"no draw of the posterior reaches a loss of {loss:g} within the limits"
-                    + (f" in {', '.join(map(str, labels.values()))}" if labels else "")
-                    + ": ask for a higher one"
-                )
-            size, spent = (float(np.median(found[name][finite])) for name in ("params", "training"))
-            problem = problem.with_factor(drift_factor(predictor, labels, spent, size))
         found = reach(problem, loss, constraints, rule)
+        if not np.isfinite(found["flops"]).any():
+            raise AllocationError(
+                f"no draw of the posterior reaches a loss of {loss:g} within the limits"
+                + (f" in {', '.join(map(str, labels.values()))}" if labels else "")
+                + ": ask for a higher one"
+            )
         alone = reach(problem, loss, constraints.updated(lifetime_tokens=0.0), rule)
         finite = np.isfinite(found["flops"])
         row: dict[str, Any] = {str(c): label for c, label in labels.items()}
@@ -218,11 +213,20 @@ def reach(
 
 
 def tokens_to(problem: Problem, loss: float, params: np.ndarray) -> np.ndarray:
-    """The fewest tokens that bring models of shape (draws, sizes) to a loss; infinite where none do."""
-    low, high = np.full(params.shape, np.log(TOKENS[0])), np.full(params.shape, np.log(TOKENS[1]))
-    never = ~(problem.loss(params, np.exp(high)) <= loss)
+    """The fewest tokens that bring models of shape (draws, sizes) to a loss; infinite where none do.
+
+    Where a drift rises with compute a loss may be reached and lost again: what counts is that it was reached.
+    """
+    low, high = (np.full(params.shape, np.log(end)) for end in TOKENS)
+    nodes = np.linspace(np.log(TOKENS[0]), np.log(TOKENS[1]), LOOKS)
+    reached = np.zeros(params.shape, bool)
+    for node, before in zip(nodes[::-1], np.append(nodes[-2::-1], nodes[0]), strict=True):
+        # From above, so that the lowest node that is enough stays.
+        enough = problem.loss(params, np.broadcast_to(np.exp(node), params.shape)) <= loss
+        low, high = np.where(enough, before, low), np.where(enough, node, high)
+        reached |= enough
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         enough = problem.loss(params, np.exp(middle)) <= loss
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.where(never, np.inf, np.exp(high))
+    return np.where(reached, np.exp(high), np.inf)

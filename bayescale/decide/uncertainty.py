@@ -101,7 +101,7 @@ def _spent(problem: Problem, params: float, plan: str) -> tuple[dict[str, float]
 def _at_the_mean(problem: Problem, reference: Mapping[str, float]) -> dict[str, Any]:
     return {
         "values": mean_values(problem.law, problem.values, reference),
-        "factor": 1.0,
+        "discrepancy": None,
         "worth": None if problem.worth is None else np.exp(np.log(problem.worth).mean(keepdims=True)),
     }
 

@@ -11,6 +11,7 @@ What a label means for a point, factor by factor:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ import pandas as pd
 
 from bayescale.errors import UserError
 from bayescale.forecast.beyond import axis_values, beyond
+from bayescale.forecast.discrepancy import Discrepancy, DriftAlong, MisfitAlong
 from bayescale.inference.drift import COMMON
 from bayescale.laws import Law
 from bayescale.models.arrays import coefficient_normals, data_of
@@ -139,16 +141,40 @@ class Predictor:
         for axis, distance in beyond(posterior, points).items():
             if not distance.any():
                 continue
-            common = self._rng("drift", axis).normal(size=draws)
-            own = self._rng("drift of cells", axis).normal(size=(draws, max(1, len(design.cells)), 1))
             for labels, at in _alike(points, list(design.cells.columns)):
                 further = at[distance[at] > 0]
-                u = (
-                    np.sqrt(COMMON) * common
-                    + np.sqrt(1 - COMMON) * self._of_cell(own, f"drift in {axis}", labels)[:, 0]
-                )
-                out[:, further] += (posterior.draws(f"drift_{axis}") * u)[:, None] * distance[further]
+                out[:, further] += self._drift_slope(axis, labels)[:, None] * distance[further]
         return out
+
+    def discrepancy(self, labels: Mapping[str, object]) -> Discrepancy:
+        """Return misfit and drift of a group, as `misfit` and `drift` have them at points."""
+        posterior, design = self._posterior, self._posterior.design
+        own = {c: labels.get(c) for c in map(str, design.cells.columns)}
+        own = {c: None if label is None or label != label else label for c, label in own.items()}
+        misfit = zip(design.misfit, split(posterior.z, self._layout).misfit, strict=True)
+        return Discrepancy(
+            tuple(
+                MisfitAlong(
+                    axis, float(design.misfit_axes[axis.axis].max()), self._deviation(axis, known, own)
+                )
+                for axis, known in misfit
+            ),
+            tuple(
+                DriftAlong(axis, float(x.max()), self._drift_slope(axis, own))
+                for axis, x in design.axes.items()
+            ),
+            design.typical_flops,
+        )
+
+    def _drift_slope(self, axis: str, labels: dict[str, object]) -> np.ndarray:
+        """Drift of a group's log loss per e-fold beyond the runs along an axis, shape (draws,)."""
+        posterior, draws = self._posterior, len(self._posterior.z)
+        common = self._rng("drift", axis).normal(size=draws)
+        each = self._rng("drift of cells", axis).normal(size=(draws, max(1, len(posterior.design.cells)), 1))
+        own = self._of_cell(each, f"drift in {axis}", labels)[:, 0]
+        return np.asarray(
+            posterior.draws(f"drift_{axis}") * (np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * own)
+        )
 
     def _of_cell(self, each: np.ndarray, what: str, labels: dict[str, object]) -> np.ndarray:
         """Of standard normals of shape (draws, cells, n) the cell's, shape (draws, n): a new cell's are drawn."""

@@ -61,13 +61,47 @@ class MisfitAxis:
 
     def basis(self, distance: Array) -> Array:
         """What the coordinates of one deviation come to at distances below the top, shape (points, knots)."""
-        at = np.linspace(0.0, self.reach, self.knots + 1)[1:]
-        values, vectors = np.linalg.eigh(_covariance(at, at))
+        return np.asarray(_covariance(np.clip(distance, 0.0, self.reach), self.places) @ self.loading)
+
+    @property
+    def places(self) -> Array:
+        """Distances of the knots below the top, shape (knots,)."""
+        return np.linspace(0.0, self.reach, self.knots + 1)[1:]
+
+    @property
+    def loading(self) -> Array:
+        """What each coordinate adds to the weight of each knot's covariance, shape (knots, coordinates)."""
+        values, vectors = np.linalg.eigh(_covariance(self.places, self.places))
         # A fixed sign makes the basis, and so the draws of a seed, the same on every machine.
-        vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(len(at))])
-        return np.asarray(_covariance(np.clip(distance, 0.0, self.reach), at) @ (vectors / np.sqrt(values)))
+        vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(self.knots)])
+        return np.asarray(vectors / np.sqrt(values))
+
+    def deviation(self, coordinates: Array, distance: Array) -> Array:
+        """Return deviations at distances of their own.
+
+        Parameters
+        ----------
+        coordinates : ndarray, shape (draws, knots)
+        distance : ndarray, shape (draws, points) or (1, points)
+            Below the top; nothing deviates above it.
+
+        Returns
+        -------
+        ndarray, shape (draws, points)
+        """
+        weights = coordinates @ self.loading.T
+        distance = np.clip(distance, 0.0, self.reach)
+        total = np.zeros(np.broadcast_shapes(distance.shape, (len(weights), 1)))
+        for place, weight in zip(self.places, weights.T, strict=True):
+            total += weight[:, None] * _covariance_of(distance, place)
+        return total
 
 
 def _covariance(a: Array, b: Array) -> Array:
-    low, high = np.minimum.outer(a, b), np.maximum.outer(a, b)
+    return _covariance_of(np.asarray(a)[:, None], np.asarray(b)[None, :])
+
+
+def _covariance_of(a: Array, b: Array | float) -> Array:
+    """Of places that broadcast."""
+    low, high = np.minimum(a, b), np.maximum(a, b)
     return np.asarray(low**2 * (3 * high - low) / (2 * np.log(10) ** 3))

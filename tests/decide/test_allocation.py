@@ -42,12 +42,10 @@ def test_every_cell_and_budget_gets_a_row(posterior: bs.Posterior) -> None:
 
 def test_no_other_size_does_better(posterior: bs.Posterior) -> None:
     allocation = posterior.allocate([1e13], pd.DataFrame([{"architecture": "gpt", "task": "code"}]))
-    values, law = draws_of(posterior), posterior.model.definition
-    # The law's own loss: how far it may have drifted at this budget does not depend on the draw's size.
-    best = law.loss(values, {name: allocation.draws[name][:, 0] for name in ("params", "tokens")})
+    best, problem = allocation.draws["loss"][:, 0], allocation.problems[0]
     for factor in (0.5, 0.9, 1.1, 2.0):
         params = factor * allocation.draws["params"][:, 0]
-        assert (law.loss(values, {"params": params, "tokens": 1e13 / 6 / params}) > best).all()
+        assert (problem.loss(params, 1e13 / 6 / params) > best).all()
 
 
 @pytest.mark.parametrize("flops", [[], [0.0], [-1.0], [float("nan")]])
