@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -50,3 +52,28 @@ def write(path: Path, result: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(result) if is_dataclass(result) and not isinstance(result, type) else result)
     replace_files({path: text.encode()})
+
+
+def append_lines(path: Path, records: Sequence[Any]) -> None:
+    """Append records as JSON lines, in one write: each is there whole, or torn, which `read_lines` leaves out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(f"{json.dumps(record)}\n" for record in records)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, f"{chr(10) * torn}{text}".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_lines(path: Path) -> Iterator[Any]:
+    """Read the JSON lines of a file, none where there is no file; torn lines are left out."""
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue  # the machine stopped in the middle of it

@@ -286,7 +286,7 @@ def _simulation(
     design: Design, source: Design, number: int, seed: int, settings: Settings, derived: Derived
 ) -> Simulation:
     began = time.process_time()
-    with _compilations() as compiled:
+    with compilations() as compiled:
         z, loss, redrawn = _draw(source, np.random.default_rng([seed, number, 7]))
         design, source = replace(design, loss=loss), replace(source, loss=loss)
         fitted, again = _fitted(design, _seed(seed, number), settings), False
@@ -412,8 +412,8 @@ def _every(
 
 
 @contextmanager
-def _compilations() -> Iterator[list[int]]:
-    """Counts the programs that are compiled, or read from the cache on disk, inside."""
+def compilations() -> Iterator[list[int]]:
+    """Count the programs that are compiled, or read from the cache on disk, inside."""
     count = [0]
 
     def told(event: str, duration: float, **_: Any) -> None:

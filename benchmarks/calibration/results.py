@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from bayescale.inference.calibration import QUICK, Calibration, Simulation, calibrate
 from bayescale.revisions import outdated, revisions_of
+from benchmarks import kept
 from benchmarks.calibration.worlds import World
 from benchmarks.published.tables import ROOT
 
@@ -42,10 +41,9 @@ def add(world: World, numbers: range) -> None:
     there = {s.number for s in known(world)[0].simulations}
     missing = [n for n in numbers if n not in there]
     path = path_of(world)
-    path.parent.mkdir(parents=True, exist_ok=True)
     revisions = revisions_of("sampler")
     for one in calibrate(world.model, world.runs, missing, SEED):
-        _append(path, json.dumps({**one.to_dict(), "revisions": revisions}))
+        kept.append_lines(path, [{**one.to_dict(), "revisions": revisions}])
         missed = f" ({', '.join(one.missed)})" if one.missed else ""
         print(
             f"  {world.name} {one.number + 1}: {one.verdict}{missed}, ESS {one.ess:.0f}, {one.cpu_s:.1f} s of CPU, "
@@ -54,25 +52,6 @@ def add(world: World, numbers: range) -> None:
         )
 
 
-def _append(path: Path, line: str) -> None:
-    """One write a line: a line is there whole, or is the torn last one, which `_lines` leaves out."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, f"{chr(10) * torn}{line}\n".encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _lines(path: Path) -> Iterator[dict]:
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # torn when the machine stopped: made again
-        if np.isfinite(found["ess"]):  # not so in lines that ranked draws which were not numbers: made again
-            yield found
+    # Not finite in lines that ranked draws which were not numbers: made again.
+    return (found for found in kept.read_lines(path) if np.isfinite(found["ess"]))

@@ -1,0 +1,1 @@
+"""Verdicts of the default model against worlds whose law and noise are known."""
