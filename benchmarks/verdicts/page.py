@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from bayescale.decide.refusal import RefusalReason
-from bayescale.forecast.reach import AS_FAR, UNCHECKED
 from bayescale.revisions import outdated_text
+from benchmarks.verdicts.believed import AS_FAR, AT_LEAST
 from benchmarks.verdicts.figure import figure
 from benchmarks.verdicts.questions import EDGES as GO_EDGES
 from benchmarks.verdicts.results import ROOT, Record
@@ -158,8 +158,8 @@ def headline(verdicts: pd.DataFrame) -> list[str]:
     return [
         *_table(("figure", "threshold", "measured", "holds"), rows),
         f"Forecasts count as checked to {AS_FAR:.0f} times the distance over which the fit forecast runs of its own, "
-        "or held-out runs that are not wrong, along compute, params and tokens. Where there was no such forecast, "
-        f"{UNCHECKED:g} decades count. The distance is worked out here from the table and not by the package's guard. "
+        "or held-out runs that are not wrong, along compute, params and tokens, and to "
+        f"{AT_LEAST:g} decade at least. The distance is worked out here from the table and not by the package's guard. "
         f"{len(beyond_belief(verdicts, 'no-go'))} NO-GO hang on runs further out.\n",
     ]
 

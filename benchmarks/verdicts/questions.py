@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.decide import Action, Costs, Utility, Verdict
+from bayescale.decide import Action, Costs, Utility, Verdict, decide
+from bayescale.forecast import HeldOut
 from benchmarks.verdicts.believed import beyond_belief
 from benchmarks.verdicts.worlds import World
 
@@ -140,14 +141,16 @@ def _action(name: str, at: pd.Series, cost: float | None = None) -> Action:
     return Action(name=name, params=float(at["params"]), tokens=float(at["tokens"]), cost=cost)
 
 
-def answered(world: World, posterior: bs.Posterior, question: Question) -> dict[str, Any]:
+def answered(
+    world: World, posterior: bs.Posterior, question: Question, record: HeldOut | None
+) -> dict[str, Any]:
     """Ask, and return the verdict with what it was worth against the truth, in plain values.
 
     ``right`` of a GO or NO-GO for a target is the probability, in truth, that a new run reaches it or misses it; of a
     choice by utility, whether the chosen action's expected utility is the highest in truth, and ``regret`` by how much
     it is not. ``stated`` is the verdict's own probability of being right.
     """
-    verdict = posterior.decide(question.decision, seed=world.index, holdout=world.held)
+    verdict = decide(posterior, question.decision, world.index, record)
     found: dict[str, Any] = {
         "ask": question.kind,
         "decades": round(question.decades, 3),

@@ -8,6 +8,7 @@ from typing import Any
 
 import bayescale as bs
 from bayescale.errors import DesignWarning
+from bayescale.forecast import held_out
 from bayescale.inference import Settings
 from bayescale.inference.calibration import compilations
 from bayescale.revisions import revisions_of
@@ -39,7 +40,9 @@ def run_table(kind: str, table: int) -> list[dict[str, Any]]:
 
 def _record(world: World, posterior: bs.Posterior, fit_cpu_s: float, compiled: int) -> dict[str, Any]:
     began = time.process_time()
-    verdicts = [answered(world, posterior, question) for question in questions(world, posterior)]
+    # Held-out runs are forecast once, as every question of a world would forecast them.
+    held = None if world.held is None else held_out(posterior, world.held)
+    verdicts = [answered(world, posterior, question, held) for question in questions(world, posterior)]
     return {
         "family": world.family,
         "index": world.index,
