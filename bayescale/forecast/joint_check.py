@@ -118,7 +118,8 @@ class Reference:
         rng = np.random.default_rng([seed, 3])
         draws, rows = expected.shape
         copies = COPIES if draws * COPIES * rows <= CELLS else 1
-        halves = np.array_split(np.arange(draws), 2)
+        # Every other draw: where chains are in different modes, either half has them all.
+        halves = [np.arange(draws)[first::2] for first in (0, 1)]
         shapes, made = [], []
         for basis, other in (halves, halves[::-1]):
             again = np.tile(other, copies)
@@ -224,13 +225,19 @@ class _Shape:
 
     def _distance(self, left: np.ndarray) -> np.ndarray:
         """Return e' S^-1 e of each run, shape (sets, runs)."""
-        return np.add.reduceat(left * self._solve(left), self.starts, axis=1)
+        return self._by_run(left * self._solve(left))
+
+    def _by_run(self, x: np.ndarray) -> np.ndarray:
+        """Return sums over each run's rows, shape (sets, runs), for x of shape (sets, rows)."""
+        return x if len(self.starts) == x.shape[1] else np.asarray(np.add.reduceat(x, self.starts, axis=1))
 
     def _solve(self, e: np.ndarray) -> np.ndarray:
         """Return S^-1 e by run, for e of shape (any, rows): a diagonal and one outer product."""
+        if len(self.starts) == e.shape[1]:
+            return np.asarray(e / (self.own**2 + self.shared**2))
         weight = 1 / self.own**2
-        pull = np.add.reduceat(e * weight * self.shared, self.starts, axis=1)
-        inflation = 1 + np.add.reduceat(weight * self.shared**2, self.starts)
+        pull = self._by_run(e * (weight * self.shared))
+        inflation = 1 + self._by_run((weight * self.shared**2)[None])[0]
         taken = np.repeat(pull / inflation, self.size, axis=1)
         return np.asarray(weight * (e - self.shared * taken))
 

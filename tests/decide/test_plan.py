@@ -16,6 +16,7 @@ from bayescale.decide.information import Knowledge, quantity
 from bayescale.decide.local_information import LocalKnowledge, within
 from bayescale.decide.measurements import Measurements, reach_of
 from bayescale.forecast import loss_draws
+from bayescale.forecast.known_runs import Given
 
 CODE = {"architecture": "gpt", "task": "code"}
 BIG = bs.Action(name="big", params=1.5e6, tokens=6e6, groups=CODE)
@@ -28,8 +29,9 @@ def gaussian(
     """Measurements of a normal quantity with normal noise, for which everything is known in closed form."""
     theta = np.random.default_rng(seed).normal(0.0, sd, size=draws)
     made = Measurements(posterior=None, runs=pd.DataFrame(index=[0]), seed=seed + 1)  # type: ignore[arg-type]
-    known = (np.full((draws, 1), noise), np.full((draws, 1), 1e6))
-    made.__dict__.update(expected=theta[:, None], noise=known)
+    flat = np.ones((draws, 1))
+    given = Given(np.zeros(1, bool), np.zeros(1, int), 0 * flat, noise * flat, 0 * flat, 1e6 * flat)
+    made.__dict__.update(expected=theta[:, None], given=given)
     return made, np.stack([np.zeros(draws), theta + shift], axis=1)
 
 
