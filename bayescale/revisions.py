@@ -14,7 +14,7 @@ REVISIONS: Mapping[str, int] = MappingProxyType(
     {
         "sampler": 2,
         "default_model": 2,
-        "discrepancy": 1,
+        "discrepancy": 2,
         "decisions": 2,
         "trainer": 1,
     }

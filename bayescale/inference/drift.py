@@ -5,8 +5,9 @@ drift that starts where the runs end,
 
     drift(x) = sum over axes a of k_a d_a(x) u_a,   u_a ~ Normal(0, 1),
 
-d_a the distance in e-folds beyond the largest fitted value of the axis (compute, and size), k_a the drift's standard
-deviation per e-fold, and u_a half common to all cells and half each cell's own. It says nothing inside the runs.
+d_a the distance in e-folds beyond the largest fitted value of the axis (compute, and size, of which a table may have
+one value only), k_a the drift's standard deviation per e-fold, and u_a half common to all cells and half each cell's
+own. It says nothing inside the runs.
 
 k has a prior (`bayescale.models.Drift`): either the law holds beyond the runs nearly as it does inside, and k is small
 on every axis, or it does not, and k is what laws fitted to published tables were off by. k learns from folds

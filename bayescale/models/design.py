@@ -21,7 +21,7 @@ from bayescale.runs import conventions_of
 Array = np.ndarray
 
 
-RESERVED = ("band", "group")
+RESERVED = ("band", "group", "level", "decades_beyond", "beyond_along")
 GRADED = 0.5
 """Decades of compute below which noise is taken to be the same for all runs."""
 VARIES = 0.1
@@ -123,16 +123,27 @@ class Design:
         return bool(np.ptp(self.decades) > GRADED)
 
     @cached_property
+    def input_logs(self) -> dict[str, Array]:
+        """Logs of compute, where it is known, and of every input that is positive, of shape (rows,)."""
+        positive = {name: np.log(x) for name, x in self.inputs.items() if (x > 0).all()}
+        known = {"flops": np.log(10) * self.decades} if np.isfinite(self.typical_flops) else {}
+        return positive | known
+
+    @cached_property
     def axes(self) -> dict[str, Array]:
-        """Logs of what distance beyond the runs is measured in, of shape (rows,): those that are known and vary."""
-        known = {"flops": np.log(10) * self.decades} | {
-            name: np.log(self.inputs[name])
-            for name in ("params", "tokens")
-            if name in self.inputs and (self.inputs[name] > 0).all()
-        }
-        varying = {name: x for name, x in known.items() if np.ptp(x) > 1e-9}
+        """Logs of what the drift beyond the runs grows along, of shape (rows,).
+
+        Of a table with one budget, or one size, too: beyond it nothing holds the law either.
+        """
         # Compute and size say it all: tokens are their quotient.
-        return {name: x for name, x in varying.items() if name != "tokens" or len(varying) == 1}
+        names: list[str] = [name for name in ("flops", "params") if name in self.input_logs]
+        names = names or ["tokens"]
+        return {name: self.input_logs[name] for name in names if name in self.input_logs}
+
+    @cached_property
+    def varying_axes(self) -> dict[str, Array]:
+        """Those of `axes` along which the runs differ."""
+        return {name: x for name, x in self.axes.items() if np.ptp(x) > 1e-9}
 
     @cached_property
     def misfit(self) -> tuple[MisfitAxis, ...]:
@@ -152,13 +163,13 @@ class Design:
         Tokens too where runs give their losses on the way: a law is of runs that were trained to their end, and what
         it misses early on all curves have at the same tokens.
         """
-        return self.axes | ({"tokens": np.log(self.inputs["tokens"])} if self.curves else {})
+        return self.varying_axes | ({"tokens": np.log(self.inputs["tokens"])} if self.curves else {})
 
     @cached_property
     def curves(self) -> bool:
         """Whether some run gives rows at several numbers of tokens."""
         tokens = self.inputs.get("tokens")
-        if tokens is None or not self.several or len(self.axes) < 2 or not (tokens > 0).all():
+        if tokens is None or not self.several or len(self.varying_axes) < 2 or not (tokens > 0).all():
             return False
         ends = pd.Series(tokens).groupby(self.run).agg(["min", "max"])
         return bool((ends["max"] > ends["min"] * (1 + 1e-9)).any())

@@ -135,7 +135,7 @@ class Drift(BaseModel):
     ----------
     flops, params, tokens : Range
         Standard deviation of log loss per e-fold beyond the largest fitted value, where the law does not hold there. Of
-        the three, those that the table has and that vary: compute and size, or tokens where neither is known.
+        the three, those that the table has: compute and size, or tokens where neither is known.
     holds : float
         Probability, before the table is seen, that the law holds beyond the runs, and the drift is a tenth.
     """

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.forecast.expected import Predictor
 from bayescale.inference import Settings, folds
 from bayescale.inference.drift import HELD, _of_fold, drift_draws, evidence, log_prior
 from bayescale.inference.folds import Cut, Fold, choose_folds
 from bayescale.models import Design, Model, make_design
 from bayescale.models.spec import Drift
+from bayescale.posterior import prior_posterior
 
 AXES = ["flops", "params"]
 
@@ -124,3 +126,27 @@ def test_a_fit_keeps_its_folds(posterior: bs.Posterior) -> None:
     # The runs follow the law, and forecasts of them held.
     assert np.mean([r["inside90"] for r in records]) > 0.7
     assert np.median(posterior.draws("drift_flops")) < np.sqrt(0.003 * 0.016) * 1.3
+
+
+@pytest.mark.parametrize("constant", ["flops", "params"])
+def test_a_table_of_one_budget_or_one_size_drifts_along_it(constant: str) -> None:
+    """No fold cuts an axis along which nothing varies: its drift is the model's, and no misfit lies along it."""
+    grid = np.geomspace(1e7, 1e9, 8)
+    one = {"flops": grid * (1e18 / 6 / grid), "params": np.full(8, 1e8)}[constant]
+    runs = pd.DataFrame({"params": grid, "tokens": one / grid} if constant == "flops" else {"params": one})
+    if constant == "params":
+        runs["tokens"] = 10 * grid
+    model = Model.load("generalised")
+    design = make_design(model, runs.assign(loss=3.0))
+    assert set(design.axes) == {"flops", "params"} and constant not in design.varying_axes
+    assert constant not in {axis.axis for axis in design.misfit}
+    assert constant not in {axis for axis, _, _ in choose_folds(design)}
+    posterior = prior_posterior(runs, model, draws=400)
+    inside = {"params": 1e8, "tokens": float(runs["tokens"].min())}
+    beyond = (
+        {"params": 1e8, "tokens": 1e3 * inside["tokens"]}
+        if constant == "flops"
+        else {**inside, "params": 1e11}
+    )
+    drift = Predictor(posterior).drift(pd.DataFrame([inside, beyond]))
+    assert not drift[:, 0].any() and drift[:, 1].std() > 0.003
