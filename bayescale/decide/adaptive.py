@@ -19,7 +19,7 @@ from bayescale.decide.descent import Descent, descend
 from bayescale.decide.following import Stint, changes, expected, orders, stints, table
 from bayescale.decide.readable import readable, three
 from bayescale.decide.shapes import AdaptError, TrainedShape, trained_shapes
-from bayescale.forecast.reach import reach
+from bayescale.forecast.extrapolation import extrapolation, level_text
 from bayescale.numerals import percent, scientific, shortest, significant
 from bayescale.posterior import PosteriorData
 
@@ -305,8 +305,8 @@ def _notes(posterior: PosteriorData, shapes: Sequence[TrainedShape], found: Adap
     last = found.stints[-1]
     finite = last.flops[np.isfinite(last.flops)]
     if len(finite):
-        far = reach(posterior, shapes[last.shape].point(float(np.median(finite))))[0]
-        notes.append(f"how far the end of the plan lies beyond the runs: {far}")
+        end = extrapolation(posterior, shapes[last.shape].point(float(np.median(finite))))
+        notes.append(f"how far the end of the plan lies beyond the runs: {level_text(end.iloc[0])}")
     lost = float(np.isnan(found.savable).mean())
     if lost:
         notes.append(f"{percent(lost)} of the draws reach the loss in no shape and are left out")

@@ -15,6 +15,7 @@ from bayescale.decide.critical_batch import trade_off
 from bayescale.decide.datastore import INPUT, check_fixed, datastore_of, is_free
 from bayescale.decide.errors import AllocationError, ConstraintError
 from bayescale.decide.groups import groups_of
+from bayescale.decide.levels import caution, with_levels, without_figures
 from bayescale.decide.limits import RATIOS, make_limits
 from bayescale.decide.optimum import numeric_optimum, optimum
 from bayescale.decide.planning import Problem
@@ -59,7 +60,8 @@ class Allocation:
         A row per budget and group: median and 90 % interval of params, tokens, tokens per parameter and
         expected loss. Under constraints also what limits the median plan, and what it takes: epochs, steps, hours,
         money, energy, as far as the constraints say how to count them. Where the budget buys a datastore, also its
-        tokens, its share of the compute, and ``gain``, the loss that the best plan without one has above this.
+        tokens, its share of the compute, and ``gain``, the loss that the best plan without one has above this. Last,
+        the extrapolation ``level`` of the median plan, ``decades_beyond`` and ``beyond_along``.
     draws : dict of ndarray
         ``params``, ``tokens``, ``loss``, and where a datastore is bought ``datastore_tokens``, ``datastore_share`` and
         ``gain``, with shape (draws, rows of the table).
@@ -143,7 +145,8 @@ class Allocation:
 
     def __str__(self) -> str:
         rule = f"medians, with the ends of the 90 % interval; {self.rule}"
-        lines = [self.unknown_sentence, readable(self.table).to_string(index=False), rule, *self.notes]
+        shown = readable(without_figures(self.table)).to_string(index=False)
+        lines = [self.unknown_sentence, shown, rule, *self.notes]
         return "\n".join(filter(None, lines))
 
 
@@ -241,8 +244,9 @@ def allocate(
             rows.append(
                 row if plain else {**row, **_takes(problem, constraints), **_costs(problem, measured, labels)}
             )
+    table = with_levels(posterior, pd.DataFrame(rows), fixed)
     return Allocation(
-        pd.DataFrame(rows),
+        table,
         {
             name: np.stack([x[name] for x in quantities], axis=1)
             for name in quantities[0]
@@ -250,7 +254,11 @@ def allocate(
         },
         rule,
         None if plain else constraints,
-        tuple(_notes(constraints, repeated, measured) + _about_datastores(problems, posterior, given)),
+        (
+            *([caution(table)] if caution(table) else []),
+            *_notes(constraints, repeated, measured),
+            *_about_datastores(problems, posterior, given),
+        ),
         tuple(problems),
         labels_of,
         posterior.design.reference,

@@ -12,6 +12,7 @@ import pandas as pd
 from bayescale.decide.constraints import Constraints
 from bayescale.decide.errors import AllocationError, ConstraintError
 from bayescale.decide.groups import groups_of
+from bayescale.decide.levels import caution, with_levels, without_figures
 from bayescale.decide.limits import RATIOS, Limits, size_limits
 from bayescale.decide.planning import Problem
 from bayescale.decide.readable import readable
@@ -40,7 +41,8 @@ class Cheapest:
     table : DataFrame
         A row a group: median and 90 % interval of params, tokens, total FLOPs (and money, where it is priced); the
         probability that the loss can be reached at all; and ``flops_ratio``, the total over that of the plan that is
-        cheapest to train: one less it is what looking at service saves.
+        cheapest to train: one less it is what looking at service saves. Last, the extrapolation ``level`` of the
+        median plan, ``decades_beyond`` and ``beyond_along``.
     draws : dict of ndarray
         ``params``, ``tokens``, ``flops``, shape (draws, groups); infinite where the loss cannot be reached.
     loss : float
@@ -55,7 +57,7 @@ class Cheapest:
     def __str__(self) -> str:
         what = f" and {self.lifetime_tokens:.3g} tokens in service" if self.lifetime_tokens else ""
         lines = [
-            readable(self.table).to_string(index=False),
+            readable(without_figures(self.table)).to_string(index=False),
             f"the cheapest way to an expected loss of {self.loss:g}, training{what}; medians, with the ends of "
             "the 90 % interval",
         ]
@@ -66,7 +68,7 @@ class Cheapest:
             lines.append(
                 f"where the loss cannot be reached ({percent(never)} of the draws in the worst group) cost is infinite"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *([caution(self.table)] if caution(self.table) else [])])
 
 
 def cheapest(
@@ -141,7 +143,9 @@ def cheapest(
         rows.append(row)
         kept.append(found)
     draws = {name: np.stack([f[name] for f in kept], axis=1) for name in ("params", "tokens", "flops")}
-    return Cheapest(pd.DataFrame(rows), draws, loss, constraints.lifetime_tokens)
+    return Cheapest(
+        with_levels(posterior, pd.DataFrame(rows), fixed), draws, loss, constraints.lifetime_tokens
+    )
 
 
 def _sizes(posterior: PosteriorData, constraints: Constraints, rule: FlopRule) -> Limits:

@@ -180,8 +180,8 @@ class Decision(BaseModel):
         of reaching the target, whatever it costs (the cheapest of equals).
     worst : float
     reach : float, optional
-        Decades of compute or size beyond the fitted runs up to which forecasts are believed; three times as far as
-        forecasts of known runs were checked where absent (`bayescale.decide.abstain`).
+        Decades outside the fitted runs, along any axis, up to which forecasts are believed; where absent, three times
+        as far as forecasts of known runs were checked (`bayescale.forecast.extrapolation.believed_decades`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

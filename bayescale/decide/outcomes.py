@@ -73,7 +73,7 @@ def outcomes(posterior: PosteriorData, decision: Decision, seed: int = 0) -> Out
         check_run(posterior, action.run, f"action {action.name!r}", ensemble=action.kind == "ensemble")
     distinct = {_content(action): action for action in trained}
     column = {content: j for j, content in enumerate(distinct)}
-    points = pd.concat([_point(posterior, a) for a in distinct.values()], ignore_index=True)
+    points = pd.concat([action_point(posterior, a) for a in distinct.values()], ignore_index=True)
     mean, groups = loss_draws(posterior, points, "mean")
     noise = given_runs(posterior, points, typical_se(posterior))
     shape = (len(mean), len(actions))
@@ -185,7 +185,8 @@ def check_run(posterior: PosteriorData, run: Run, who: str, ensemble: bool = Fal
         raise DecisionError(f"{who}: {zero[0]} must be positive for the law {law.name}: got 0")
 
 
-def _point(posterior: PosteriorData, action: Action) -> pd.DataFrame:
+def action_point(posterior: PosteriorData, action: Action) -> pd.DataFrame:
+    """Return the run behind an action that trains, one row of what the law takes."""
     point = point_of(action.run)
     if action.kind == "ensemble" and "ensemble" in posterior.model.definition.inputs:
         point["ensemble"] = float(action.members)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from bayescale.decide.abstain import no_answer, too_far
+from bayescale.decide.abstain import action_levels, no_answer, too_far
 from bayescale.decide.decision import Action, Decision
 from bayescale.decide.evsi import evsi
 from bayescale.decide.flips import (
@@ -57,10 +57,11 @@ class Verdict:
         The answer with its probability, for people.
     table : DataFrame
         A row per action: its size and cost, median loss and 90 % band of a new run, probability of reaching the
-        target, expected gain on the baseline with the probability that it is at least `min_gain`, and orders of
-        magnitude of compute beyond the dearest fitted run. With a utility also ``cost``, ``utility`` (expected, cost
-        taken off), ``utility_se`` (its Monte Carlo error), ``score`` by the decision's attitude, ``p_best``, and the
-        regret of choosing it: ``regret`` (mean) and ``regret_q0.95``.
+        target, expected gain on the baseline with the probability that it is at least `min_gain`, its compute over
+        that of the dearest fitted run (``flops_of_dearest``), and its extrapolation ``level`` with
+        ``decades_beyond`` and ``beyond_along`` (`bayescale.forecast.extrapolation`). With a utility also ``cost``,
+        ``utility`` (expected, cost taken off), ``utility_se`` (its Monte Carlo error), ``score`` by the decision's
+        attitude, ``p_best``, and the regret of choosing it: ``regret`` (mean) and ``regret_q0.95``.
     first : DataFrame
         Runs to make first, best first (empty unless the answer is ``run first``).
     decision : Decision
@@ -157,8 +158,9 @@ def decide(
     they cost.
 
     There is no answer where the probabilities mean nothing: where the fit failed its health gate, where `record`, the
-    forecast of runs that the fit has not seen, shows that bands miss more often than they say, or where the action lies
-    further beyond the fitted runs than forecasts were checked (`bayescale.decide.abstain`).
+    forecast of runs that the fit has not seen, shows that bands miss more often than they say, or where an action that
+    is the answer or could be lies further beyond the fitted runs than forecasts are believed
+    (`bayescale.decide.abstain`).
 
     Parameters
     ----------
@@ -180,14 +182,14 @@ def decide(
         verdict = _by_target(posterior, decision, found)
     else:
         verdict = _by_utility(posterior, decision, found, seed)
+    table = verdict.table.join(action_levels(posterior, decision, record))
+    verdict = replace(verdict, table=table)
     why = no_answer(posterior, record)
-    if why is None and verdict.action in {a.name for a in decision.actions if a.trains}:
-        point = point_of(_named(decision, verdict.action).run)
-        why = too_far(posterior, decision, verdict.action, point, record)
+    why = why or too_far(posterior, decision, verdict.answer, verdict.action, table, record)
     if why is not None:
         return _refused(verdict, why, record)
     flips = [*verdict.flips, *(_by_other_law(other, decision, verdict, seed) for other in others)]
-    return Verdict(**{**_fields(verdict), "flips": tuple(flips), "record": record})
+    return replace(verdict, flips=tuple(flips), record=record)
 
 
 def _refused(verdict: Verdict, why: Refusal, record: HeldOut | None) -> Verdict:
@@ -212,10 +214,6 @@ def _by_other_law(other: PosteriorData, decision: Decision, verdict: Verdict, se
     if decision.utility is None:
         return law_flip(other.model.name, said, (verdict.answer, verdict.action))
     return law_flip(other.model.name, said, (it.answer, verdict.action))
-
-
-def _fields(verdict: Verdict) -> dict[str, Any]:
-    return {name: getattr(verdict, name) for name in Verdict.__dataclass_fields__}
 
 
 def _named(decision: Decision, name: str) -> Action:
@@ -247,9 +245,7 @@ def _rows(posterior: PosteriorData, decision: Decision, found: Outcomes) -> list
                 "gain": float(baseline - found.expected[:, i].mean()),
                 # Doing nothing gains nothing, whatever gain is asked for.
                 "p_gain": float(p_gain[i]) if action.trains else 0.0,
-                "decades_beyond": float(np.log10(found.flops[i] / posterior.dearest))
-                if action.trains
-                else np.nan,
+                "flops_of_dearest": float(found.flops[i] / posterior.dearest) if action.trains else np.nan,
                 "group": found.groups[i],
             }
         )
@@ -444,8 +440,8 @@ def _chance(row: pd.Series, decision: Decision) -> str:
 
 
 def _described(row: pd.Series) -> str:
-    beyond = row["decades_beyond"]
-    reach = f", {times(10**beyond)} the compute of the dearest fitted run" if beyond > 0.02 else ""
+    more = row["flops_of_dearest"]
+    reach = f", {times(more)} the compute of the dearest fitted run" if more > 1.05 else ""
     size = f"{count(row['params'])} params, {count(row['tokens'])} tokens, {scientific(row['flops'])} FLOPs"
     return f"{row['action']} ({size}{reach})"
 

@@ -17,6 +17,7 @@ import pandas as pd
 from bayescale.decide.curves import Curve, curves
 from bayescale.decide.equivalence import Equivalence, contrast
 from bayescale.decide.errors import AllocationError
+from bayescale.decide.levels import caution, with_levels
 from bayescale.decide.readable import readable, three
 from bayescale.models.labels import label_text
 from bayescale.numerals import interval, percent, scientific, significant, times
@@ -47,7 +48,7 @@ class Versus:
     arms : DataFrame
         A row a context (labels of the other grouping columns), budget and group: its loss at its own optimum (median
         and 90 % interval), the params and tokens of that, and the probability that it is the best; the same at equal
-        params and tokens (``equal_...``).
+        params and tokens (``equal_...``); the extrapolation ``level``, ``decades_beyond`` and ``beyond_along``.
     pairs : DataFrame
         A row a context, budget and pair ``a``, ``b``: ``difference``, the loss of b less that of a, at their own optima
         and at equal params and tokens; ``p_a``, the probability that a is better by whatever little;
@@ -87,12 +88,13 @@ class Versus:
     def __str__(self) -> str:
         shown = self.arms[["context", "flops", self.by, "loss", "loss_q0.05", "loss_q0.95", "p_best"]]
         shown = shown.assign(
-            **({"equal_p_best": self.arms["equal_p_best"]} if "equal_p_best" in self.arms else {})
+            **{name: self.arms[name] for name in ("equal_p_best", "level") if name in self.arms}
         )
         if not shown["context"].any():
             shown = shown.drop(columns="context")
         table = readable(shown).to_string(index=False)
-        return "\n".join([table, *self.sentences, self.equivalence.sentence])
+        beware = caution(self.arms)
+        return "\n".join([table, *self.sentences, self.equivalence.sentence, *([beware] if beware else [])])
 
 
 def _said(rows: pd.DataFrame, pairs: pd.DataFrame, by: str) -> str:
@@ -261,7 +263,8 @@ def versus(
                 row |= three("gain", _gain(members[b], float(budget), loss[a]), nearest=True)
                 row |= crossings[a, b]
                 pairs.append(row)
-    return Versus(pd.DataFrame(arms), pd.DataFrame(pairs), by, (low, high), draws, region)
+    table = with_levels(posterior, pd.DataFrame(arms), fixed)
+    return Versus(table, pd.DataFrame(pairs), by, (low, high), draws, region)
 
 
 def _levels(posterior: PosteriorData, by: str, levels: Sequence[str] | None) -> list[str]:

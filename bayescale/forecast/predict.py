@@ -11,15 +11,15 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.forecast.expected import expected_loss
+from bayescale.forecast.extrapolation import COLUMNS, extrapolation
 from bayescale.forecast.known_runs import given_runs, runs_of_points
 from bayescale.forecast.moments import moments
-from bayescale.forecast.reach import reach
 from bayescale.inference.quantities import measured_loss
 from bayescale.posterior import PosteriorData
 
 Of = Literal["run", "mean"]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-OURS = re.compile(r"q0\.\d+|loss_mean|loss_sd|band|group|reach")
+OURS = re.compile("|".join((r"q0\.\d+|loss_mean|loss_sd|band|group", *COLUMNS)))
 """Columns that a prediction adds."""
 
 BANDS: dict[Of, str] = {"run": "loss of a new run", "mean": "expected loss"}
@@ -83,13 +83,14 @@ def predict(
     -------
     DataFrame
         The points' own columns, then ``loss_mean``, ``loss_sd``, a column a quantile (``q0.05``), ``band`` (which of
-        the two it is), ``group`` (known, new, or a mixture) and ``reach`` (how far beyond the runs it lies, and how
-        forecasts that far did; see `bayescale.forecast.reach`). ``loss_mean`` and ``loss_sd`` are empty (NaN) where
-        they do not exist: for a new run, whose Student-t noise on the log leaves none, and for an expected loss of
-        which fewer than one draw in a hundred would make the figure (`bayescale.forecast.moments`).
+        the two it is), ``group`` (known, new, or a mixture), and the extrapolation ``level`` with
+        its figures, ``decades_beyond`` and ``beyond_along`` (`bayescale.forecast.extrapolation`). ``loss_mean`` and
+        ``loss_sd`` are empty (NaN) where they do not exist: for a new run, whose Student-t noise on the log leaves
+        none, and for an expected loss of which fewer than one draw in a hundred would make the figure
+        (`bayescale.forecast.moments`).
     DataArray
         With `draws`: losses of dimensions ``draw`` and ``point``, named ``loss``; along ``point`` the coordinates
-        ``group`` and ``reach`` as above and ``run`` (number of the run that a point lies on). In one draw all points
+        ``group`` and ``level`` as above and ``run`` (number of the run that a point lies on). In one draw all points
         share the law's parameters, the drift of their cell, the effects of their group, known or new, and rows of one
         ``run_id`` the effect and the heavy-tailed stretch of that run. Draws are those of the posterior, chains one
         after the other.
@@ -115,13 +116,13 @@ def predict(
     ]
     if not pieces:
         return points.copy()
-    far = pd.Series(reach(posterior, points), points.index, name="reach")
-    return pd.concat([points, pd.concat(pieces), far], axis=1)
+    return pd.concat([points, pd.concat(pieces), extrapolation(posterior, points)], axis=1)
 
 
 def _joint(posterior: PosteriorData, points: pd.DataFrame, of: Of, seed: int) -> xr.DataArray:
     loss, groups = loss_draws(posterior, points, of, seed)
-    along = {"group": groups, "reach": reach(posterior, points), "run": runs_of_points(points)[0]}
+    level = extrapolation(posterior, points)["level"].tolist()
+    along = {"group": groups, "level": level, "run": runs_of_points(points)[0]}
     return xr.DataArray(
         loss,
         dims=("draw", "point"),

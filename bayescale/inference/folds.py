@@ -163,7 +163,7 @@ def _fold(
         np.atleast_2d(np.cov(expected.T)),
         stretch * scale**2,
         stretch * float(np.median(noise["sigma_run"])) ** 2 if "sigma_run" in noise else 0.0,
-        {name: np.maximum(0.0, x[left] - x[kept].max()) for name, x in design.axes.items()},
+        {name: np.maximum(0.0, x[left] - x[kept].max()) for name, x in design.input_logs.items()},
         _worst_r_hat(expected.reshape(*drawn.shape[:2], -1)),
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayescale.decide import IsoFlopCheck, RefusalReason, Verdict
 from bayescale.flops import FlopRule, as_rule
+from bayescale.forecast.extrapolation import Level, level_text
 from bayescale.forecast.held_out import MASSES, HeldOut
 from bayescale.inference import Health
 from bayescale.models import Model
@@ -29,8 +30,6 @@ DEAREST = 1.5
 """Runs within this factor of the dearest one's compute are the dearest runs."""
 SETTLES = 0.7
 """A run that leaves more than this share of the standard deviation is said to settle little: half the variance."""
-BEYOND = 0.02
-"""Decades of compute past the dearest run that count as beyond it: less is rounding."""
 TONES = {"go": "go", "no-go": "nogo", "run first": "first", "not from these data": "unknown"}
 
 
@@ -160,19 +159,12 @@ def health_summary(health: Health) -> str:
 
 def extrapolation(table: pd.DataFrame) -> list[str]:
     """Return how far from the data each action lies, and what the bands leave out."""
-    said = []
-    beyond = table[table["decades_beyond"] > BEYOND]
-    for row in beyond.to_dict("records"):
-        said.append(
-            f"{row['action']} lies {row['decades_beyond']:.1f} orders of magnitude of compute beyond "
-            "the dearest fitted run "
-            f"({times(10 ** row['decades_beyond'])} its FLOPs)."
-        )
-    within = [str(name) for name in table.loc[table["decades_beyond"] <= BEYOND, "action"]]
+    placed = table[table["level"] != ""]
+    beyond = placed[placed["level"] != Level.INSIDE]
+    said = [f"{row['action']}: {level_text(row)}." for row in beyond.to_dict("records")]
+    within = [str(name) for name in placed.loc[placed["level"] == Level.INSIDE, "action"]]
     if within:
-        said.append(
-            f"{_list(within)} {'lies' if len(within) == 1 else 'lie'} within the compute of the fitted runs."
-        )
+        said.append(f"{_list(within)} {'lies' if len(within) == 1 else 'lie'} inside the fitted runs.")
     if len(beyond):
         said.append(
             "Beyond the data a band includes how far laws drift there, as forecasts of the table's own dearest and "

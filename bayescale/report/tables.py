@@ -12,8 +12,8 @@ import pandas as pd
 from bayescale.decide import IsoFlopCheck, Verdict
 from bayescale.forecast.beside import AVERAGE
 from bayescale.forecast.beside import beside as fits_beside
+from bayescale.forecast.extrapolation import extrapolation, level_text
 from bayescale.forecast.held_out import HeldOut
-from bayescale.forecast.reach import short
 from bayescale.models import Model
 from bayescale.models.spec import LINKS, NOISE
 from bayescale.numerals import count, interval, percent, scientific, significant
@@ -72,7 +72,7 @@ def actions(verdict: Verdict) -> Table:
         "parameters",
         "tokens",
         "FLOPs",
-        "decades beyond data",
+        "how far",
         f"P(loss ≤\u00a0{target})" if target is not None else "P(worth its cost)",
         "loss of a run, 90 %",
     )
@@ -91,7 +91,7 @@ def actions(verdict: Verdict) -> Table:
             count(row["params"]) if trained else DASH,
             count(row["tokens"]) if trained else DASH,
             scientific(row["flops"]) if row["flops"] > 0 else DASH,
-            f"{row['decades_beyond']:+.1f}".replace("-", "−") if trained else DASH,
+            level_text(row) if row["level"] else DASH,
             percent(row["p_target"]),
             band if trained else DASH,
         )
@@ -153,7 +153,7 @@ def budgets(subject: Subject) -> Table | None:
         points = pd.DataFrame({"flops": steps}).assign(**subject.groups([i]).iloc[0].to_dict())
         if one.params is not None and one.tokens is not None:
             points["params"], points["tokens"] = np.median(one.params, axis=0), np.median(one.tokens, axis=0)
-        far = short(subject.posterior, points)
+        far = [level_text(row) for row in extrapolation(subject.posterior, points).to_dict("records")]
         for at, flops in enumerate(steps):
             row = [subject.cells[i], scientific(flops)]
             if one.params is not None and one.tokens is not None and one.ratio is not None:

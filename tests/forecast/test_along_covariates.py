@@ -83,10 +83,10 @@ def test_a_missing_covariate_is_named_and_one_outside_is_said(fitted: bs.Posteri
         fitted.predict(point(task="code"))
     with pytest.raises(PointsError, match="row 1, column context: 'long' is not a positive number"):
         fitted.predict(point(task="code", context="long"))
-    reach = [fitted.predict(point(task="code", context=c))["reach"].item() for c in (2048, 8192, 1e6)]
-    assert "inside" in reach[0] and "context" not in reach[0]
-    assert reach[1].startswith("beyond: context 8192, where the runs have 128 to 2048")
-    assert reach[2].startswith("far: context 1e+06")
+    found = pd.concat([fitted.predict(point(task="code", context=c)) for c in (2048, 8192, 1e6)])
+    assert found["level"].tolist() == ["inside", "beyond", "far"]
+    assert found["beyond_along"].tolist() == ["", "context", "context"]
+    assert found["decades_beyond"].round(2).tolist() == [0.0, 0.6, 2.69]
 
 
 def test_saved_and_loaded_it_predicts_the_same(fitted: bs.Posterior, tmp_path: Path) -> None:

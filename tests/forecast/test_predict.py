@@ -24,7 +24,17 @@ def width(table: pd.DataFrame) -> float:
 def test_keeps_the_points_and_says_what_the_band_is(posterior: bs.Posterior) -> None:
     points = point(architecture="gpt", task="code").assign(colour="blue")
     out = posterior.predict(points, quantiles=[0.9, 0.1])
-    added = ["loss_mean", "loss_sd", "q0.1", "q0.9", "band", "group", "reach"]
+    added = [
+        "loss_mean",
+        "loss_sd",
+        "q0.1",
+        "q0.9",
+        "band",
+        "group",
+        "level",
+        "decades_beyond",
+        "beyond_along",
+    ]
     assert list(out.columns) == [*points.columns, *added]
     assert out["band"].item() == "loss of a new run"
     assert posterior.predict(points, of="mean")["band"].item() == "expected loss"

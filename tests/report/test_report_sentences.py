@@ -92,14 +92,17 @@ def test_first_runs_say_when_they_settle_little():
 
 def test_extrapolation_says_how_far_and_what_is_left_out():
     table = pd.DataFrame(
-        {"action": ["far", "near"], "decades_beyond": [1.2, -0.5], "group": ["known", "new: task=latin"]}
+        {
+            "action": ["big", "small", "stay"],
+            "level": ["beyond", "inside", ""],
+            "decades_beyond": [1.2, 0.0, float("nan")],
+            "beyond_along": ["flops", "", ""],
+            "group": ["known", "new: task=latin", "known"],
+        }
     )
     said = " ".join(sentences.extrapolation(table))
-    assert (
-        "far lies 1.2 orders of magnitude of compute beyond the dearest fitted run (15.8 times its FLOPs)"
-        in said
-    )
-    assert "near lies within the compute of the fitted runs" in said
+    assert "big: beyond, 1.2 decades of compute beyond the runs." in said
+    assert "small lies inside the fitted runs." in said
     assert "includes how far laws drift there" in said
     assert "no run has task = latin" in said
     within = " ".join(sentences.extrapolation(table[1:]))
