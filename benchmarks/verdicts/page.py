@@ -67,8 +67,8 @@ A law that drifts does so by {_DRIFT} % of the loss an e-fold of compute, and ag
 as laws fitted to published tables were off. This family shares its tables with the first.
 
 **Held-out runs.** Half of the worlds have {HELD_OUT[0]} to {HELD_OUT[-1]} runs that the fit has not seen, .2 to 1
-decade of compute beyond it. Half of those are wrong on purpose: {_OFF} % in log loss, either way. Half of these are
-mismeasured; in the other half the law itself breaks at the end of the runs, for the actions too.
+decade of compute beyond it. One in three of those is wrong on purpose: {_OFF} % in log loss, either way. Half of
+the wrong ones are mismeasured; in the other half the law itself breaks at the end of the runs, for the actions too.
 
 **Questions.** A world has five actions: one inside the runs, and four from 0 to 4 decades of compute beyond. For each,
 the question is a loss that the forecast itself promises with a probability of 3 to 97 %; for two of them also a loss

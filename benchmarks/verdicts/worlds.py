@@ -27,13 +27,13 @@ FAMILIES = {
 }
 """Families of worlds, and the kind of table of each. Two families share their tables, and so their fits."""
 
-PER_TABLE = 4
-"""Worlds of a family on one table: two without held-out runs, one with right ones, one with wrong ones."""
-
 HeldOutKind = Literal["none", "right", "wrong"]
 
-HELD_KINDS: tuple[HeldOutKind, ...] = ("none", "right", "none", "wrong")
-"""Held-out runs of the worlds of a table, in order."""
+HELD_KINDS: tuple[HeldOutKind, ...] = ("none", "right", "wrong", "none", "right", "none")
+"""Held-out runs of the worlds of a family on one table, in order."""
+
+PER_TABLE = len(HELD_KINDS)
+"""Worlds of a family on one table: a fit costs ten times what a world's questions cost."""
 
 HELD_OUT = (1, 2, 3, 5)
 """How many runs are held out."""

@@ -29,7 +29,7 @@ from benchmarks.verdicts.summary import (
 )
 from benchmarks.verdicts.tables import HIGH, KINDS, draw_table, sweep
 from benchmarks.verdicts.truth import Truth, draw_truth
-from benchmarks.verdicts.worlds import FAMILIES, PER_TABLE, REVISION, worlds_of
+from benchmarks.verdicts.worlds import FAMILIES, HELD_KINDS, PER_TABLE, REVISION, worlds_of
 
 TRUTH = Truth(1.7, 0.35, 0.3, 0.34, 0.3, 1.0, 0.004, 0.003, 6.0, flops_end=1e19, params_end=3e8)
 
@@ -83,7 +83,7 @@ def test_families_share_a_table_and_differ_in_what_lies_beyond() -> None:
     assert len({tuple(w.runs["loss"]) for w in found}) == 1
     assert all(w.truth.drift_flops == 0 for w in found[:PER_TABLE])
     assert all(w.truth.drift_flops != 0 for w in found[PER_TABLE:])
-    assert [w.held_kind for w in found] == ["none", "right", "none", "wrong"] * 2
+    assert [w.held_kind for w in found] == [*HELD_KINDS] * 2
     for world in found:
         assert (world.held is None) == (world.held_kind == "none")
         if world.held is not None:
