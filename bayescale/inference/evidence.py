@@ -33,8 +33,8 @@ FLATTEST = 0.1
 """Curvature that no direction counts as below: the prior holds every direction within a few units."""
 
 
-BRIDGED, ROUNDS = 4000, 1000
-"""Draws that a bridge takes, at most, and rounds of its iteration."""
+BRIDGED, ROUNDS, BLOCKS = 4000, 1000, 8
+"""Draws that a bridge takes, at most, rounds of its iteration, and blocks of draws that tell its error."""
 
 
 CORRECTED, TAILS = 500, 5.0
@@ -134,11 +134,9 @@ def bridge(z: np.ndarray, layout: Layout, data: Data, rng: np.random.Generator) 
         return np.where(np.isfinite(found), found, -np.inf)
 
     here, there = ratio(bridged), ratio(drawn)
-    every = _bridged(here, there)
-    parts = [
-        _bridged(h, t) for h, t in zip(np.split(here, chains), np.array_split(there, chains), strict=True)
-    ]
-    return every, float(np.std(parts, ddof=1) / np.sqrt(chains)) if chains > 1 else np.inf
+    blocks = zip(np.array_split(here, BLOCKS), np.array_split(there, BLOCKS), strict=True)
+    error = np.std([_bridged(*block) for block in blocks], ddof=1) / np.sqrt(BLOCKS)
+    return _bridged(here, there), float(error)
 
 
 def _bridged(here: np.ndarray, there: np.ndarray) -> float:

@@ -10,10 +10,12 @@ from bayescale.backend import relieve
 from bayescale.inference.drift import drift_draws
 from bayescale.inference.fit_check import check_fit
 from bayescale.inference.folds import Fold, run_folds
-from bayescale.inference.health import Health, check_health
+from bayescale.inference.health import Check, Health, check_health
+from bayescale.inference.kinds import two_kinds
 from bayescale.inference.nuts import Draws, Progress, Settings, resample, sample
-from bayescale.inference.quantities import Quantities, quantities
-from bayescale.inference.start import find_start
+from bayescale.inference.places import Place, distinct, weigh
+from bayescale.inference.quantities import quantities
+from bayescale.inference.start import Start, find_start
 from bayescale.models.arrays import data_of
 from bayescale.models.design import Design
 from bayescale.models.layout import layout_of
@@ -36,16 +38,30 @@ LOOK = 2000
 """Fewer draws than this were asked for to have a quick look, and are left at that: not sampled again, and no folds."""
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """Draws, what they come to in natural units, whether to believe them, and what was done to get there."""
+LEFT = (
+    "The posterior has {count} modes of weight, and some of the chains that began in one left it for another, so how "
+    "probable each is remains unknown. Sample longer (--warmup, --draws), or say more in the priors of the noise."
+)
+"""Advice where modes could not be weighed."""
 
-    draws: Draws
-    quantities: Quantities
-    health: Health
+ANEW = 1000
+"""Between the seeds of two modes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit(Place):
+    """Draws, what they come to in natural units, whether to believe them, and what was done to get there.
+
+    Attributes
+    ----------
+    main : Draws or None
+        Of the most probable mode, if the draws are of several.
+    """
+
     settings: Settings
     notes: tuple[str, ...] = ()
     folds: tuple[Fold, ...] = ()
+    main: Draws | None = None
 
 
 def fit_design(design: Design, seed: int, settings: Settings, progress: Progress | None = None) -> Fit:
@@ -57,12 +73,13 @@ def fit_design(design: Design, seed: int, settings: Settings, progress: Progress
     relieve()
     fit = _sampled(design, seed, settings, progress)
     # What sampling missed is sampled again; what the model misses is not mended by that.
-    fit = replace(fit, health=Health((*fit.health.checks, *check_fit(design, fit.draws.z))))
+    about = check_fit(design, (fit.main or fit.draws).z)
+    fit = replace(fit, health=Health((*fit.health.checks, *about)))
     folds: tuple[Fold, ...] = ()
     notes = list(fit.notes)
     shape = fit.draws.z.shape[:2]
     if settings.folds and shape[0] * shape[1] >= LOOK:
-        folds = tuple(run_folds(design, fit.draws, seed, settings, progress))
+        folds = tuple(run_folds(design, fit.main or fit.draws, seed, settings, progress))
         notes += _about(folds)
     drifts = drift_draws(design, folds, shape[0] * shape[1], np.random.default_rng([seed, 4]))
     return replace(
@@ -81,9 +98,46 @@ def _about(folds: tuple[Fold, ...]) -> list[str]:
 
 
 def _sampled(design: Design, seed: int, settings: Settings, progress: Progress | None) -> Fit:
-    rng = np.random.default_rng(seed)
     layout, data = layout_of(design), data_of(design)
-    start = find_start(layout, data, rng)
+    start = find_start(layout, data, np.random.default_rng(seed))
+    if len(start.modes) == 1 or settings.chains * settings.draws < LOOK or not settings.again:
+        return _with_kinds(_from(start, design, seed, settings, progress), start, design)
+    return _mixed(start, design, seed, settings, progress)
+
+
+def _mixed(start: Start, design: Design, seed: int, settings: Settings, progress: Progress | None) -> Fit:
+    """Sample every mode by chains of its own, and mix those that are apart in proportion to their evidence."""
+    fits = [_from(one, design, seed + ANEW * i, settings, progress) for i, one in enumerate(start.each())]
+    places = distinct(fits)
+    if places is None:
+        check = Check(
+            "modes", "FAIL", float(len(fits)), "one for all chains", "", LEFT.format(count=len(fits))
+        )
+        others = tuple(c for c in fits[0].health.checks if c.name != "modes")
+        return replace(fits[0], health=Health((check, *others)))
+    mixture, left = weigh(places, design, np.random.default_rng([seed, 5]))
+    main = next(fit for fit in fits if fit is mixture.places[0])
+    if len(mixture.places) == 1:
+        return _with_kinds(replace(main, notes=(*main.notes, *left)), start, design)
+    notes = dict.fromkeys(note for fit in fits if fit in mixture.places for note in fit.notes)
+    draws = mixture.draws()
+    return Fit(
+        draws,
+        quantities(design, draws.z),
+        mixture.health(),
+        replace(main.settings, draws=draws.z.shape[1]),
+        (*notes, *left, *mixture.beliefs(design)),
+        main=main.draws,
+    )
+
+
+def _with_kinds(fit: Fit, start: Start, design: Design) -> Fit:
+    kinds = two_kinds(design, fit.draws.z, start.majority)
+    return replace(fit, notes=(*fit.notes, kinds)) if kinds else fit
+
+
+def _from(start: Start, design: Design, seed: int, settings: Settings, progress: Progress | None) -> Fit:
+    layout, data = layout_of(design), data_of(design)
 
     def checked(draws: Draws, settings: Settings) -> Fit:
         named = quantities(design, draws.z)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -169,7 +169,7 @@ def _extreme(
     good = [value < limit if highest else value >= limit for limit in limits]
     return Check(
         name,
-        _verdict(*good),
+        judged(*good),
         value,
         f"{'below' if highest else 'at least'} {limits[0]}",
         names[worst],
@@ -179,16 +179,7 @@ def _extreme(
 
 def _modes(names: list[str], columns: np.ndarray, density: np.ndarray | None) -> Check:
     """Whether all chains are in one place: in no quantity do some have nothing in common with the others."""
-    low, high = np.quantile(columns, INSIDE, axis=1)
-    within = np.maximum(columns.std(axis=1).mean(axis=0), np.finfo(float).tiny)
-    widest, at, places = 0.0, 0, [np.arange(len(low))]
-    for i in range(columns.shape[2]):
-        if not np.isfinite(columns[:, :, i]).all():
-            continue
-        found = _apart(low[:, i], high[:, i])
-        gaps = [low[b, i].min() - high[a, i].max() for a, b in pairwise(found)]
-        if gaps and max(gaps) / within[i] > widest:
-            widest, at, places = max(gaps) / within[i], i, found
+    places, at = place_of_chains([columns])
     if len(places) == 1:
         return Check("modes", "PASS", 1.0, "one for all chains", "", "")
     where, said = [], []
@@ -205,6 +196,34 @@ def _modes(names: list[str], columns: np.ndarray, density: np.ndarray | None) ->
     if where and max(where) - min(where) > CAUGHT:
         advice += " " + LOWER.format(gap=max(where) - min(where))
     return Check("modes", "FAIL", float(len(places)), "one for all chains", names[at], advice)
+
+
+def place_of_chains(columns: Sequence[np.ndarray]) -> tuple[list[np.ndarray], int]:
+    """Find chains that settled in different places.
+
+    Parameters
+    ----------
+    columns : sequence of ndarray, shape (chains, draws, columns)
+        Scalar quantities of one or several sets of chains, as `scalars` gives them.
+
+    Returns
+    -------
+    places : list of ndarray
+        Indices of the chains, of all sets one after the other, that are together; one array if all are.
+    at : int
+        The column in which places are furthest apart.
+    """
+    low, high = np.concatenate([np.quantile(x, INSIDE, axis=1) for x in columns], axis=1)
+    usable = np.logical_and.reduce([np.isfinite(x).all(axis=(0, 1)) for x in columns])
+    sd = np.concatenate([x.std(axis=1) for x in columns])
+    within = np.maximum(sd.mean(axis=0), np.finfo(float).tiny)
+    widest, at, places = 0.0, 0, [np.arange(len(low))]
+    for i in np.flatnonzero(usable):
+        found = _apart(low[:, i], high[:, i])
+        gaps = [low[b, i].min() - high[a, i].max() for a, b in pairwise(found)]
+        if gaps and max(gaps) / within[i] > widest:
+            widest, at, places = max(gaps) / within[i], int(i), found
+    return places, at
 
 
 def _parameter(name: str) -> str:
@@ -231,12 +250,11 @@ def _named(chains: np.ndarray) -> str:
 
 def _count(name: str, events: np.ndarray, limit: str, shares: tuple[float, float], advice: str) -> Check:
     """A check of how often something happened that should not."""
-    return Check(
-        name, _verdict(*(events.mean() <= s for s in shares)), float(events.sum()), limit, "", advice
-    )
+    return Check(name, judged(*(events.mean() <= s for s in shares)), float(events.sum()), limit, "", advice)
 
 
-def _verdict(passes: bool, bearable: bool) -> Verdict:
+def judged(passes: bool, bearable: bool) -> Verdict:
+    """Return PASS, REVIEW if it is bearable, or FAIL."""
     return "PASS" if passes else "REVIEW" if bearable else "FAIL"
 
 

@@ -9,7 +9,7 @@ update), and the mode is taken given that noise. Then spreads and noise settle t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,16 @@ from bayescale.errors import UserError
 from bayescale.inference.evidence import laplace
 from bayescale.inference.objective import NOWHERE, curvature, value_and_slope
 from bayescale.inference.settle import QUIETEST, settled
-from bayescale.inference.trimmed import TrimmedSearch
+from bayescale.inference.trimmed import TrimmedFit, TrimmedSearch, spread_out
 from bayescale.inference.whitening import whiten_one, whitening_at
 from bayescale.models.arrays import Data
 from bayescale.models.layout import Layout
 
-SAME = 1e-3
-"""Of coordinates of unit prior scale: attempts that differ by less ended at the same place."""
+QUANTILES = 4
+"""Searches that begin at quantiles of the prior."""
+
+BETTER = 0.1
+"""Log density by which a mode that was found before has to be worse to give way."""
 
 RISE, RISES = 0.2, 15
 """Steps of the standardised log noise in which a mode settles, and how many of them at most."""
@@ -65,10 +68,17 @@ class Start:
         Distinct modes, that of the most evidence first, the others close to it in evidence.
     log_evidence : ndarray, shape (modes,)
         Log of the posterior's mass about each mode less that about the first, by Laplace's method.
+    majority : TrimmedFit or None
+        The fit to the better half of the runs with the least noise.
     """
 
     modes: np.ndarray
     log_evidence: np.ndarray
+    majority: TrimmedFit | None = None
+
+    def each(self) -> list[Start]:
+        """Return every mode as a start of its own."""
+        return [replace(self, modes=mode[None], log_evidence=np.zeros(1)) for mode in self.modes]
 
     @property
     def centre(self) -> np.ndarray:
@@ -127,45 +137,69 @@ def find_start(layout: Layout, data: Data, rng: np.random.Generator, attempts: i
         No attempt ended at a finite density: the law and the data do not fit together at all.
     """
     objective = _Objective(layout, data)
-    found: list[tuple[float, np.ndarray]] = []
-    for attempt in range(attempts):
+    places: list[_Place] = []
+    means = len(layout.law.parameters)
+    begins = [np.zeros(means)] + [rng.normal(scale=0.7, size=means) for _ in range(attempts - 1)]
+    # Random numbers of their own: the rough search and what comes after draw as they did.
+    own = rng.spawn(1)[0]
+    for begin in [*begins, *spread_out(means, QUANTILES, own)]:
         z0 = np.zeros(layout.size - len(layout.groups))
-        if attempt:
-            z0[: len(layout.law.parameters)] = rng.normal(scale=0.7, size=len(layout.law.parameters))
+        z0[:means] = begin
         # Rough noise first: a wide likelihood has no narrow valleys to get stuck in.
         z0[layout.linear] = 2.0
         z = minimize(objective, z0, jac=True, method="L-BFGS-B", options={"maxiter": 400}).x
-        if objective(z)[0] < NOWHERE:
-            z = objective.polished(z)
-            found.append((objective(z)[0], z))
-    if not found:
+        _add(places, z, objective)
+    if not places:
         raise StartError(
             "no starting point with a finite posterior density was found; check the units of the table with "
             "`bayescale check` and the priors with `bayescale models`"
         )
-    found.sort(key=lambda pair: pair[0])
-    # Settling costs as much as the search: attempts that ended at the same place are settled once.
-    places: list[np.ndarray] = []
-    for y in [y for _, y in found] + _low_noise(objective, found[0][1], rng):
-        if all(np.abs(y - other).max() > SAME for other in places):
-            places.append(y)
+    places.sort(key=lambda place: place.value)
+    fits = _low_noise(objective, places, own)
     modes = [settled(objective.whole(y), layout, data) for y in _distinct(places, objective)]
-    return _weighed(_unmerged(modes, layout, data), layout, data)
+    start = _weighed(_unmerged(modes, layout, data), layout, data)
+    return replace(start, majority=fits[0] if fits else None)
 
 
-def _low_noise(objective: _Objective, y: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """Modes in valleys of low noise that the best rough mode, y, is not in."""
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A mode at typical spreads: the objective there, and a root of its curvature."""
+
+    value: float
+    y: np.ndarray
+    root: np.ndarray
+
+
+def _add(places: list[_Place], y: np.ndarray, objective: _Objective) -> None:
+    """Add the mode near y, unless it is known; polishing costs as much as the search."""
+
+    def near() -> list[_Place]:
+        return [place for place in places if not _apart(place.root.T @ (y - place.y))]
+
+    value = objective(y)[0]
+    if value >= NOWHERE or any(place.value < value + BETTER for place in near()):
+        return
+    y = objective.polished(y)
+    value, known = objective(y)[0], near()
+    if all(place.value >= value + BETTER for place in known):
+        places[:] = [place for place in places if place not in known]
+        places.append(_Place(value, y, _root(objective.bends(y))))
+
+
+def _low_noise(objective: _Objective, places: list[_Place], rng: np.random.Generator) -> list[TrimmedFit]:
+    """Add modes in valleys of low noise that the best rough mode, the first, is not in, and return the trimmed fits."""
     layout, data = objective.layout, objective.data
     mean, sd = np.asarray(data["noise"], float)[0]
     search = TrimmedSearch(layout, data, float(np.exp(mean + QUIETEST * sd)))
     linear = layout.linear
-    known = search.at(y[:linear])
-    found: list[np.ndarray] = []
-    # Random numbers of its own: the rough search and what comes after draw as they did.
-    for fit in search.search(y[:linear], rng.spawn(1)[0]):
-        if len(found) == RELEASED or not fit.differs_from(known):
+    first = places[0].y
+    known, released = search.at(first[:linear]), 0
+    fits = search.search(first[:linear], rng)
+    for fit in fits:
+        if released == RELEASED or not fit.differs_from(known):
             continue
-        noise = np.zeros(len(y) - linear)
+        released += 1
+        noise = np.zeros(len(first) - linear)
         noise[0] = np.clip((np.log(fit.scale) - mean) / sd, QUIETEST, 2.0)
         noise[layout.noise.index("nu")] = HEAVY
 
@@ -175,17 +209,15 @@ def _low_noise(objective: _Objective, y: np.ndarray, rng: np.random.Generator) -
 
         # First at this noise: were it free, it would take up what means and effects have still to explain.
         theta = minimize(held, fit.theta, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
-        z = np.concatenate([theta, noise])
-        if objective(z)[0] < NOWHERE:
-            found.append(objective.polished(z))
-    return found
+        _add(places, np.concatenate([theta, noise]), objective)
+    return fits
 
 
-def _distinct(places: list[np.ndarray], objective: _Objective) -> list[np.ndarray]:
+def _distinct(places: list[_Place], objective: _Objective) -> list[np.ndarray]:
     """Places with their noise settled that are apart and have evidence, roughly, within reach of the best."""
     found: list[tuple[float, np.ndarray, np.ndarray]] = []
-    for y in places:
-        y = _settle(y, objective, objective.bends, objective.layout)
+    for place in places:
+        y = _settle(place.y, objective, objective.bends, objective.layout)
         root = _root(objective.bends(y))
         evidence = -objective(y)[0] - float(np.linalg.slogdet(root)[1])
         if all(_apart(root.T @ (y - other)) or _apart(known.T @ (y - other)) for _, other, known in found):

@@ -69,6 +69,12 @@ def _log_expected(z: np.ndarray, layout: Layout, data: Data) -> jax.Array:
     return jnp.log(expected_loss(z, layout, data))
 
 
+def spread_out(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw standard normal vectors, shape (count, size), that have every quantile of each coordinate once."""
+    quantiles = ndtri((np.arange(count) + 0.5) / count)
+    return np.array([rng.permutation(quantiles) for _ in range(size)]).reshape(size, count).T
+
+
 class TrimmedSearch:
     """Trimmed fits of one table.
 
@@ -121,10 +127,9 @@ class TrimmedSearch:
         off = self._mean(np.asarray(self.data["log_loss"]) - self._fitted(theta))
         begins = [(theta, self._best(order)) for order in (np.abs(off), off, -off)]
         common = self.layout.common
-        quantiles = ndtri((np.arange(SUBSETS) + 0.5) / SUBSETS)
-        for shuffled in np.array([rng.permutation(quantiles) for _ in range(common)]).reshape(common, -1).T:
+        for quantiles in spread_out(common, SUBSETS, rng):
             begin = np.zeros(self.layout.linear)
-            begin[:common] = shuffled
+            begin[:common] = quantiles
             begins.append((begin, self._random(rng)))
         found: list[TrimmedFit] = []
         fits = [self._concentrated(begin, kept) for begin, kept in begins]
