@@ -17,6 +17,7 @@ import pandas as pd
 
 from bayescale.errors import UserError
 from bayescale.forecast.held_out import MASSES, HeldOut, held_out
+from bayescale.forecast.known_runs import runs_of_points
 from bayescale.forecast.scores import crps, predicted_quantiles
 from bayescale.forecast.split_slopes import SplitSlopes, split_slopes
 from bayescale.models import Model
@@ -257,9 +258,16 @@ def _forecasts(
     out["crps_diff"] = {name: float(x.mean()) for name, x in behind.items()}
     # The runs are the same, so the scores are compared run by run.
     out["crps_diff_se"] = {
-        name: float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else np.nan for name, x in behind.items()
+        name: mean_error(x, runs_of_points(records[name].runs)[0]) for name, x in behind.items()
     }
     return out[[c for c in out if c != "forecast"] + ["forecast"]]
+
+
+def mean_error(x: np.ndarray, run: np.ndarray) -> float:
+    """Return the standard error of the mean of rows, those of one run counting as one; NaN of a single run."""
+    total = np.bincount(run, weights=x - x.mean())
+    runs = len(total)
+    return float(np.sqrt(runs / (runs - 1) * (total**2).sum()) / len(x)) if runs > 1 else float("nan")
 
 
 def _sentence(table: pd.DataFrame, unit: str) -> str:

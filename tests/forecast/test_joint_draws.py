@@ -9,6 +9,7 @@ from scipy.stats import kstest, spearmanr
 
 import bayescale as bs
 from bayescale.decide.measurements import Measurements
+from bayescale.forecast.compare import mean_error
 from bayescale.forecast.known_runs import SHARED, given_runs
 from tests.tight import SIGMA, SIGMA_RUN, points, tight
 
@@ -111,3 +112,13 @@ def test_the_density_of_a_batch_is_that_of_its_runs(curves: bs.Posterior) -> Non
             measured[:, [column]], centre[[i]], [[own[i] ** 2 + shared[i] ** 2]], nu
         )
     assert found == pytest.approx(exact, abs=1e-8)
+
+
+def test_rows_of_one_run_are_no_more_evidence_than_the_run() -> None:
+    x = np.random.default_rng(0).normal(size=12)
+    assert mean_error(x, np.arange(12)) == pytest.approx(x.std(ddof=1) / np.sqrt(12))
+    # Ten equal rows of every run are as good as one.
+    assert mean_error(np.repeat(x, 10), np.repeat(np.arange(12), 10)) == pytest.approx(
+        mean_error(x, np.arange(12))
+    )
+    assert np.isnan(mean_error(x, np.zeros(12, dtype=int)))
