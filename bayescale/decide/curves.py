@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bayescale.decide.errors import AllocationError
+from bayescale.decide.limits import RATIOS
 from bayescale.decide.optimum import optimum, other_inputs
+from bayescale.decide.search import best_sizes
 from bayescale.flops import FlopRule, as_rule
+from bayescale.forecast.discrepancy import NOWHERE, Discrepancy
 from bayescale.forecast.expected import Predictor
 from bayescale.laws import Law
 from bayescale.posterior import PosteriorData
@@ -22,28 +26,24 @@ Plan = tuple[np.ndarray, np.ndarray]
 """N* and D* of each draw and budget, shape (draws, budgets) each."""
 
 
+PLANNED = 13
+"""Budgets whose plan is searched; of more the log sizes are interpolated, where a loss is flat."""
+
+
 @dataclass(frozen=True, eq=False)
 class Best:
     """The compute-optimal runs of some budgets, draw by draw.
 
     Attributes
     ----------
-    by_law : ndarray, shape (draws, budgets)
-        Expected loss, without drift.
-    drift : ndarray, shape (draws, budgets)
-        Factors that it may have drifted by.
+    loss : ndarray, shape (draws, budgets)
+        Expected loss.
     plan : tuple of ndarray or None
         N* and D*; None for a law of compute alone.
     """
 
-    by_law: np.ndarray
-    drift: np.ndarray
+    loss: np.ndarray
     plan: Plan | None
-
-    @property
-    def loss(self) -> np.ndarray:
-        """Expected loss, shape (draws, budgets)."""
-        return self.by_law * self.drift
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,8 @@ class Curve:
     k : FlopRule or float
         What compute costs.
     predictor : Predictor
+    discrepancy : Discrepancy
+        Of the group.
     """
 
     law: Law
@@ -69,6 +71,8 @@ class Curve:
     fixed: Mapping[str, Any]
     k: FlopRule | float
     predictor: Predictor
+    discrepancy: Discrepancy = NOWHERE
+    _found: dict[bytes, Best] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def rule(self) -> FlopRule:
@@ -76,26 +80,34 @@ class Curve:
         return as_rule(self.k)
 
     def plan(self, flops: np.ndarray) -> Plan:
-        """N* and D* at each budget, shape (draws, budgets)."""
-        pieces = [
-            optimum(self.law, self._wide, flops[None, i : i + AT_ONCE], self.rule, self.fixed)
-            for i in range(0, len(flops), AT_ONCE)
-        ]
-        params, tokens = (np.concatenate([np.asarray(p[j]) for p in pieces], axis=1) for j in (0, 1))
-        return params, tokens
+        """N* and D* at each budget, of the law times its discrepancy, shape (draws, budgets)."""
+        plan = self.best(flops).plan
+        if plan is None:
+            raise AllocationError(
+                f"the law {self.law.name} is of compute alone: there is nothing to allocate"
+            )
+        return plan
 
     def best(self, flops: np.ndarray) -> Best:
-        """The optimum of each budget: its size and tokens, the law's loss there, and what that may have drifted by."""
-        plan = self._plan(flops)
-        return Best(self._by_law(flops, plan), self._drift(flops, plan), plan)
+        """The optimum of each budget: its loss, and its size and tokens."""
+        flops = np.asarray(flops, dtype=float)
+        key = flops.tobytes()
+        if key not in self._found:
+            plan = None if set(self.law.inputs) == {"flops"} else self._searched(flops)
+            self._found[key] = Best(self._loss(flops, plan), plan)
+        return self._found[key]
 
     def by_law(self, flops: np.ndarray) -> np.ndarray:
-        """The law's loss at its own optimum, without drift, shape (draws, budgets)."""
-        return self._by_law(flops, self._plan(flops))
+        """The law's loss at its own optimum, without discrepancy, shape (draws, budgets)."""
+        split = {"flops": flops[None]}
+        if set(self.law.inputs) != {"flops"}:
+            params, tokens = self._of_law(flops)
+            split = {"params": params, "tokens": tokens}
+        return np.asarray(self.law.loss(self._wide, {**self.fixed, **split}))
 
-    def drift(self, flops: np.ndarray) -> np.ndarray:
-        """Factors that the loss may have drifted by, shape (draws, budgets)."""
-        return self._drift(flops, self._plan(flops))
+    def off(self, flops: np.ndarray) -> np.ndarray:
+        """Factors by which the best loss is off the law's own, shape (draws, budgets)."""
+        return self.loss(flops) / self.by_law(flops)
 
     def loss(self, flops: np.ndarray) -> np.ndarray:
         """Expected loss at the optimum, shape (draws, budgets)."""
@@ -103,7 +115,8 @@ class Curve:
 
     def loss_at(self, params: float, tokens: float) -> np.ndarray:
         """Expected loss of a run, shape (draws,)."""
-        return self.loss_of_size(params, np.array([self.rule.flops(params, tokens)]))[:, 0]
+        flops = np.array([self.rule.flops(params, tokens)])
+        return self._loss(flops, (np.array([[params]]), np.array([[tokens]])))[:, 0]
 
     def loss_of_size(self, params: float, flops: np.ndarray) -> np.ndarray:
         """Expected loss of a model of one size, trained longer and longer, shape (draws, budgets)."""
@@ -113,20 +126,47 @@ class Curve:
         points = pd.DataFrame({**self.labels, "params": params, "flops": flops}, index=range(len(flops)))
         return np.asarray(loss * np.exp(self.predictor.drift(points)))
 
-    def _plan(self, flops: np.ndarray) -> Plan | None:
-        """N* and D*; None where the law does not say how to split a budget, being of compute alone."""
-        return None if set(self.law.inputs) == {"flops"} else self.plan(flops)
+    def _of_law(self, flops: np.ndarray) -> Plan:
+        pieces = [
+            optimum(self.law, self._wide, flops[None, i : i + AT_ONCE], self.rule, self.fixed)
+            for i in range(0, len(flops), AT_ONCE)
+        ]
+        params, tokens = (np.concatenate([np.asarray(p[j]) for p in pieces], axis=1) for j in (0, 1))
+        return params, tokens
 
-    def _by_law(self, flops: np.ndarray, plan: Plan | None) -> np.ndarray:
-        split = {"flops": flops[None]} if plan is None else {"params": plan[0], "tokens": plan[1]}
-        return np.asarray(self.law.loss(self._wide, {**self.fixed, **split}))
+    def _searched(self, flops: np.ndarray) -> Plan:
+        """Sizes are looked for about the law's own optimum; of many budgets, at a few, and between them by lines."""
+        log_flops = np.log(flops)
+        few = flops if len(flops) <= PLANNED else np.geomspace(flops.min(), flops.max(), PLANNED)
+        log_size = self._best_sizes(few)
+        if few is not flops:
+            # On an even grid the place between two nodes is the same for every draw.
+            place = (log_flops - np.log(few[0])) / (np.log(few[-1]) - np.log(few[0])) * (len(few) - 1)
+            left = np.clip(place.astype(int), 0, len(few) - 2)
+            share = place - left
+            log_size = (1 - share) * log_size[:, left] + share * log_size[:, left + 1]
+        params = np.exp(log_size)
+        return params, np.asarray(self.rule.tokens(params, flops[None]))
 
-    def _drift(self, flops: np.ndarray, plan: Plan | None) -> np.ndarray:
-        points = pd.DataFrame({**self.labels, "flops": flops}, index=range(len(flops)))
+    def _best_sizes(self, flops: np.ndarray) -> np.ndarray:
+        """Log sizes of least expected loss, shape (draws, budgets)."""
+        ends = [np.log(self.rule.size_at(ratio, flops))[None] for ratio in (RATIOS[1], RATIOS[0])]
+        middle = np.log(self._of_law(flops)[0])
+        middle = np.broadcast_to(middle, (len(next(iter(self.values.values()))), len(flops)))
+
+        def loss(log_size: np.ndarray) -> np.ndarray:
+            params = np.exp(log_size)
+            return self._loss(flops, (params, np.asarray(self.rule.tokens(params, flops[None]))))
+
+        return best_sizes(loss, middle, ends[0], ends[1], self.discrepancy.kinks)
+
+    def _loss(self, flops: np.ndarray, plan: Plan | None) -> np.ndarray:
+        """Expected loss of runs at budgets, shape (draws, budgets)."""
+        run: dict[str, Any] = {**self.fixed, "flops": flops[None]}
         if plan is not None:
-            # As far out as a budget's median size is.
-            points["params"] = np.median(plan[0], axis=0)
-        return np.asarray(np.exp(self.predictor.drift(points)))
+            run |= {"params": plan[0], "tokens": plan[1]}
+        loss = self.law.loss(self._wide, {name: x for name, x in run.items() if name in self.law.inputs})
+        return np.asarray(loss * np.exp(self.discrepancy.log_factor(run)))
 
     @property
     def _wide(self) -> dict[str, np.ndarray]:
@@ -149,5 +189,6 @@ def curves(posterior: PosteriorData, groups: pd.DataFrame) -> list[Curve]:
         values = {name: x[:, i] for name, x in cells.values.items()}
         alone = set(cells.law.inputs) == {"flops"}
         others = {} if alone else other_inputs(cells.law, labels)
-        made.append(Curve(cells.law, values, {str(c): x for c, x in labels.items()}, others, rule, predictor))
+        named, off = {str(c): x for c, x in labels.items()}, predictor.discrepancy(labels)
+        made.append(Curve(cells.law, values, named, others, rule, predictor, off))
     return made

@@ -19,6 +19,10 @@ STEPS = 60
 
 NODES = 181
 
+STRAY = 0.05
+"""Share of draws that may stay at the edge of all sizes: one draw of thousands is no reason to refuse a plan, and what
+is beyond the 90 % interval does not show in it."""
+
 
 def optimum(
     law: Law,
@@ -72,11 +76,11 @@ def numeric_optimum(
     nodes = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), NODES)
     grid = jnp.stack([loss(node) for node in nodes])
     best = jnp.argmin(jnp.where(jnp.isfinite(grid), grid, jnp.inf), axis=0)
-    if bool(jnp.any((best == 0) | (best == NODES - 1))):
+    if float(jnp.mean((best == 0) | (best == NODES - 1))) > STRAY:
         raise AllocationError(
             f"the law {law.name} has no compute-optimal size here: its loss falls to the edge of all sizes"
         )
-    places, best = np.asarray(nodes), np.asarray(best)
+    places, best = np.asarray(nodes), np.clip(np.asarray(best), 1, NODES - 2)
     middle = narrowed(lambda x: np.asarray(loss(x)), places[best - 1], places[best + 1], STEPS)
     return plan(middle)
 

@@ -13,8 +13,9 @@ from bayescale.decide.critical_batch import loss_at_batch
 from bayescale.decide.datastore import INPUT, Datastore, Split
 from bayescale.decide.errors import AllocationError
 from bayescale.decide.limits import Limits
-from bayescale.decide.optimum import optimum
+from bayescale.decide.optimum import STRAY, optimum
 from bayescale.decide.repetition import worth_of
+from bayescale.decide.search import best_sizes
 from bayescale.forecast.discrepancy import Discrepancy
 from bayescale.laws import Law
 
@@ -24,10 +25,6 @@ NODES = 181
 FINER, ROUNDS = 17, 6
 """Each round looks at so many sizes between a draw's best one's neighbours: six leave a relative 1e-6 of the first
 step."""
-
-STRAY = 0.05
-"""Share of draws that may stay at the edge of all sizes, of a law that need not have an optimum: one draw of thousands
-is no reason to refuse a plan, and what is beyond the 90 % interval does not show in it."""
 
 BETWEEN = 1e-4
 """Share of the loss by which the lower of two minima may be missed: a loss bends by some hundredths over an e-fold of
@@ -173,6 +170,18 @@ class Problem:
             plan = Best(params, tokens, self.loss(params, tokens))
             self.check(plan)
             return plan
+        if self.unlimited:
+            ends = (np.log(self.limits.low), np.log(self.limits.high))
+            middle = np.log(
+                optimum(self.law, self.values, self.limits.flops, self.limits.rule, self.fixed)[0]
+            )
+            kinks = () if self.discrepancy is None else self.discrepancy.kinks
+            middle = np.broadcast_to(middle, (self.draws,))
+            params = np.exp(best_sizes(lambda x: self._at(np.exp(x)), middle, *ends, kinks))
+            tokens = self.limits.tokens(params)
+            plan = Best(params, tokens, self.loss(params, tokens))
+            self.check(plan)
+            return plan
         nodes, profile = self.nodes, self.profile
         best = np.argmin(profile, axis=1)
         if not np.isfinite(profile.min(axis=1)).all():
@@ -193,15 +202,18 @@ class Problem:
 
     @property
     def in_closed_form(self) -> bool:
-        """Whether nothing but a budget of FLOPs limits it, and the law has an optimum in closed form."""
+        """Whether nothing but a budget of FLOPs limits an exact law, and it has an optimum in closed form."""
+        closed = self.law.optimum is not None and not self.limits.rule.moves
+        return self.unlimited and closed and self.discrepancy is None
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing but a budget of FLOPs limits it."""
         limits = self.limits
         return (
-            self.law.optimum is not None
-            and not limits.rule.moves
-            and limits.flops is not None
+            limits.flops is not None
             and not len(limits.menu)
             and not (limits.explicit_low or limits.explicit_high)
-            and self.discrepancy is None
             and self.unique_tokens is None
             and self.batch is None
             and self.datastore is None

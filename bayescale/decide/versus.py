@@ -362,11 +362,11 @@ def _crossing(grid: np.ndarray, difference: np.ndarray) -> dict[str, float]:
 def _gain(arm: list[Curve], budget: float, target: np.ndarray) -> np.ndarray:
     """By how much an arm's compute has to be multiplied to come down (or up) to a loss, shape (draws,).
 
-    Along the law, with the drift held as it is at the budget: how far a law may be off is no reason to move along it.
+    Along the law, with the discrepancy held as it is at the budget: how far a law is off is no reason to move along it.
     """
     factors = np.geomspace(1 / GAIN, GAIN, GAIN_NODES)
     one = np.array([budget])
-    loss = _mean([c.by_law(budget * factors) * c.drift(one) for c in arm])
+    loss = _mean([c.by_law(budget * factors) * c.off(one) for c in arm])
     log_factors = np.log(factors)
     found = np.empty(len(target))
     for i, (curve, aim) in enumerate(zip(loss, target, strict=True)):

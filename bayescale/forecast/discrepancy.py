@@ -76,6 +76,11 @@ class Discrepancy:
         return np.zeros((self.draws, 1)) + total
 
     @property
+    def kinks(self) -> tuple[float, ...]:
+        """Log sizes where a drift begins."""
+        return tuple(drift.top for drift in self.drift if drift.axis == "params")
+
+    @property
     def draws(self) -> int:
         """Number of draws; one where there is neither misfit nor drift."""
         each = [m.coordinates for m in self.misfit] + [d.slope for d in self.drift]
@@ -88,3 +93,7 @@ class Discrepancy:
         if (values == values[:1]).all():
             values = values[:1]
         return np.log(np.maximum(values, 1e-300)) - (np.log(self.typical_flops) if axis == "flops" else 0.0)
+
+
+NOWHERE = Discrepancy((), (), 1.0)
+"""Of a law that is exact."""

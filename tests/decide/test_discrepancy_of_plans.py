@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.decide.curves import curves
 from bayescale.forecast import expected_loss
 from tests.made import posterior_about
 
@@ -85,3 +86,22 @@ def test_regret_and_the_cheapest_way_include_it(fitted: bs.Posterior) -> None:
     reached = fitted.cheapest(target)
     assert 0.3 < reached.table["p_reachable"].item() <= 1
     assert reached.table["flops"].item() == pytest.approx(1e21, rel=0.5)
+
+
+def test_the_frontier_is_that_of_plans(fitted: bs.Posterior) -> None:
+    curve = curves(fitted, pd.DataFrame(index=[0]))[0]
+    budgets = [3e18, 1e21]
+    allocation = fitted.allocate(budgets)
+    best = curve.best(np.array(budgets))
+    assert best.plan is not None
+    assert best.loss == pytest.approx(allocation.draws["loss"], rel=1e-4)
+    apart = np.abs(np.log(best.plan[0] / allocation.draws["params"]))
+    assert np.quantile(apart, 0.9) < 0.01
+    # Between the budgets whose plan is searched sizes are interpolated: the loss hardly feels it.
+    many = np.geomspace(1e17, 1e22, 61)
+    along, one = curve.best(many), curve.best(many[40:41])
+    assert along.loss[:, 40] == pytest.approx(one.loss[:, 0], rel=2e-3)
+    assert np.median(along.loss[:, 40] / one.loss[:, 0]) == pytest.approx(1, abs=1e-4)
+    assert curve.loss_at(1e9, 2e10) == pytest.approx(
+        expected_loss(fitted, pd.DataFrame({"params": [1e9], "tokens": [2e10]}))[0][:, 0]
+    )
