@@ -36,7 +36,7 @@ def no_answer(posterior: PosteriorData, record: HeldOut | None) -> Refusal | Non
         return Refusal(RefusalReason.FAILED_FIT, said)
     if record is not None and record.broken:
         said = (
-            f"the forecast of held-out runs failed. {record.sentence} Fit runs nearer to the action, or another law, "
+            f"{record.sentence} Fit runs nearer to the action, or another law, "
             "before money is spent on these odds."
         )
         return Refusal(RefusalReason.HELD_OUT_BROKEN, said)

@@ -90,8 +90,8 @@ class HeldOut:
         joint, number = self.check.joint, len(self.measured)
         figures = (
             f"The joint discrepancy of {_runs(number)} from {'its' if number == 1 else 'their'} forecast is "
-            f"{significant(joint.value, 2)} ({significant(joint.median, 2)} expected, 95th percentile "
-            f"{significant(joint.high, 2)}; p {_p_text(self.p_value)})"
+            f"{_figure(joint.value)} ({_figure(joint.median)} expected, 95th percentile "
+            f"{_figure(joint.high)}; p {_p_text(self.p_value)})"
         )
         if not self.broken:
             return f"{figures}: the forecast held."
@@ -127,6 +127,10 @@ class HeldOut:
 
 def _runs(number: int) -> str:
     return "the held-out run" if number == 1 else f"the {number} held-out runs"
+
+
+def _figure(x: float) -> str:
+    return f"{x:.1f}" if x < 100 else f"{x:,.0f}"
 
 
 def _p_text(p: float) -> str:

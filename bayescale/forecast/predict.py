@@ -120,8 +120,9 @@ def predict(
 
 
 def _joint(posterior: PosteriorData, points: pd.DataFrame, of: Of, seed: int) -> xr.DataArray:
-    loss, groups = loss_draws(posterior, points, of, seed)
-    level = extrapolation(posterior, points)["level"].tolist()
+    nothing: tuple[np.ndarray, list[str]] = (np.empty((len(posterior.z), 0)), [])
+    loss, groups = loss_draws(posterior, points, of, seed) if len(points) else nothing
+    level = extrapolation(posterior, points)["level"].tolist() if len(points) else []
     along = {"group": groups, "level": level, "run": runs_of_points(points)[0]}
     return xr.DataArray(
         loss,

@@ -30,6 +30,7 @@ def test_draws_come_with_labels(curves: bs.Posterior) -> None:
     assert made.dims == ("draw", "point") and made.shape == (4000, 3)
     assert made["group"].to_numpy().tolist() == ["known", "known", "new: task=latin"]
     assert made["run"].to_numpy().tolist() == [0, 0, 0]
+    assert curves.predict(points(3)[:0], draws=True).shape == (4000, 0)
     bands = curves.predict(points(3, 1.0, run_id="new"))
     alone = curves.predict(points(3, 1.0, run_id="new"), draws=True).quantile(0.95, dim="draw")
     assert bands["q0.95"].to_numpy() == pytest.approx(alone.to_numpy(), rel=1e-12)
