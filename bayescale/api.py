@@ -12,6 +12,7 @@ import xarray as xr
 from bayescale import decide as deciding
 from bayescale import forecast
 from bayescale.bundled import DEFAULT_MODEL
+from bayescale.forecast.known_labels import check_points
 from bayescale.inference import Settings
 from bayescale.inference.nuts import Progress
 from bayescale.models import Model
@@ -48,6 +49,7 @@ class Posterior(PosteriorData):
         quantiles: Sequence[float] = forecast.QUANTILES,
         seed: int = 0,
         draws: Literal[False] = False,
+        new_groups: bool = False,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -59,6 +61,7 @@ class Posterior(PosteriorData):
         seed: int = 0,
         *,
         draws: Literal[True],
+        new_groups: bool = False,
     ) -> xr.DataArray: ...
 
     def predict(
@@ -68,8 +71,13 @@ class Posterior(PosteriorData):
         quantiles: Sequence[float] = forecast.QUANTILES,
         seed: int = 0,
         draws: bool = False,
+        new_groups: bool = False,
     ) -> pd.DataFrame | xr.DataArray:
-        """Predict bands at points, or with ``draws=True`` joint draws; see `bayescale.forecast.predict`."""
+        """Predict bands at points, or with ``draws=True`` joint draws; see `bayescale.forecast.predict`.
+
+        A label that no run has is an error unless `new_groups` says that there are new groups among the points.
+        """
+        check_points(self, points, new_groups)
         if draws:
             return forecast.predict(self, points, of, quantiles, seed, draws=True)
         return forecast.predict(self, points, of, quantiles, seed)
@@ -82,10 +90,13 @@ class Posterior(PosteriorData):
         of: forecast.Of = "run",
         quantiles: Sequence[float] = forecast.QUANTILES,
         seed: int = 0,
+        new_groups: bool = False,
     ) -> pd.DataFrame:
         """Bands at points by this fit and others, and by their average; see `bayescale.forecast.beside.beside`."""
         from bayescale.forecast.beside import beside
 
+        for one in (self, *others.values()):
+            check_points(one, points, new_groups)
         return beside({self.model.name: self, **others}, points, weights, of, quantiles, seed)
 
     def allocate(
@@ -94,8 +105,10 @@ class Posterior(PosteriorData):
         groups: pd.DataFrame | None = None,
         fixed: Mapping[str, float] | None = None,
         constraints: Constraints | None = None,
+        new_groups: bool = False,
     ) -> Allocation:
         """Compute-optimal runs, with or without constraints; see `bayescale.decide.allocate`."""
+        _check(self, groups, new_groups)
         return deciding.allocate(self, flops, groups, fixed, constraints)
 
     def cheapest(
@@ -104,8 +117,10 @@ class Posterior(PosteriorData):
         groups: pd.DataFrame | None = None,
         fixed: Mapping[str, float] | None = None,
         constraints: Constraints | None = None,
+        new_groups: bool = False,
     ) -> Cheapest:
         """The cheapest way to a loss, training and service together; see `bayescale.decide.cheapest`."""
+        _check(self, groups, new_groups)
         return deciding.cheapest(self, loss, groups, fixed, constraints)
 
     def versus(
@@ -116,9 +131,10 @@ class Posterior(PosteriorData):
         at: Mapping[str, str] | None = None,
         fixed: Mapping[str, float] | None = None,
         equivalence: float | str | None = None,
+        new_groups: bool = False,
     ) -> Versus:
         """Groups against each other at budgets; see `bayescale.decide.versus`."""
-        return deciding.versus(self, by, flops, levels, at, fixed, equivalence)
+        return deciding.versus(self, by, flops, levels, at, fixed, equivalence, new_groups)
 
     def adapt(
         self,
@@ -154,6 +170,7 @@ class Posterior(PosteriorData):
         With `holdout`, runs that the fit has not seen, there is no answer where their forecast fails; with `others`,
         fits of other laws to the same runs, it is said whether they answer the same.
         """
+        _check(self, holdout, decision.new_groups)
         record = None if holdout is None else forecast.held_out(self, holdout)
         return deciding.decide(self, decision, seed, record, others)
 
@@ -162,8 +179,11 @@ class Posterior(PosteriorData):
         target: pd.DataFrame,
         candidates: pd.DataFrame | None = None,
         budget: float | None = None,
+        new_groups: bool = False,
     ) -> pd.DataFrame:
         """Runs that would teach most about a target; see `bayescale.decide.next_runs`."""
+        for table in (target, candidates):
+            _check(self, table, new_groups)
         return deciding.next_runs(self, target, candidates, budget)
 
     def plan(
@@ -173,13 +193,20 @@ class Posterior(PosteriorData):
         budget: float | None = None,
         most: int = 8,
         seed: int = 0,
+        new_groups: bool = False,
     ) -> Plan:
         """Runs to make next, chosen together.
 
         For a decision with a utility, until nothing is worth its cost (`bayescale.decide.plan_for_decision`); for
         quantities (``"alpha"``, ``"N*(1e21)"``, a run whose loss is meant), those that tell most within a budget
-        (`bayescale.decide.plan_for_knowledge`). Candidates are made up where none are given.
+        (`bayescale.decide.plan_for_knowledge`). Candidates are made up where none are given. `new_groups` allows
+        labels that no run has.
         """
+        if isinstance(about, deciding.Decision):
+            new_groups = new_groups or about.new_groups
+            about = about.model_copy(update={"new_groups": new_groups})
+        for table in (candidates, about if isinstance(about, pd.DataFrame) else None):
+            _check(self, table, new_groups)
         if isinstance(about, deciding.Decision):
             return deciding.plan_for_decision(self, about, candidates, budget, most, seed)
         return deciding.plan_for_knowledge(self, about, candidates, budget, most, seed)
@@ -198,11 +225,22 @@ class Posterior(PosteriorData):
         figures: str | Path | None = None,
         others: Mapping[str, PosteriorData] | None = None,
         weights: Mapping[str, float] | None = None,
+        new_groups: bool = False,
     ) -> Path:
         """One self-contained HTML page; see `bayescale.report.write_report`."""
         from bayescale.report import write_report
 
+        if decision is not None:
+            new_groups = new_groups or decision.new_groups
+            decision = decision.model_copy(update={"new_groups": new_groups})
+        _check(self, holdout, new_groups)
         return write_report(self, path, decision, holdout, figures, others, weights)
+
+
+def _check(posterior: PosteriorData, table: pd.DataFrame | None, new_groups: bool) -> None:
+    """Refuse a table, where one is given, whose labels or columns the fit does not know."""
+    if table is not None:
+        check_points(posterior, table, new_groups)
 
 
 def fit(

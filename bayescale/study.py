@@ -21,6 +21,7 @@ from bayescale.bundled import DEFAULT_MODEL
 from bayescale.decide import Decision, Verdict
 from bayescale.decide.outcomes import point_of
 from bayescale.errors import DesignWarning, UserError
+from bayescale.forecast.known_labels import nearest
 from bayescale.inference import Settings
 from bayescale.models import Model
 from bayescale.numerals import count, percent, scientific
@@ -128,6 +129,10 @@ def study(
     planned, data = lay_out(read, work, announce)
     by_id = {run.config.run_id: run for run in planned}
     menu = _menu(planned)
+    if not decision.new_groups:
+        _check_labels(decision, menu)
+    # What of the menu is not trained yet is new to a round's fit, and no misspelling.
+    decision = decision.model_copy(update={"new_groups": True})
     chosen = _first(menu, model, budget, seed)
     bought: list[str] = []
     rows: list[dict[str, Any]] = []
@@ -161,6 +166,13 @@ def study(
         announce(
             f"round {number}: {verdict.answer}, {verdict.action}, sure {percent(sure) if sure == sure else '?'}"
         )
+        if posterior.health().verdict == "FAIL":
+            # Neither a verdict nor the next batch may follow from it.
+            stopped = (
+                f"the fit of round {number} failed its health gate; sample longer (--warmup, --draws), or say more in "
+                "the model's priors, and call the study again: finished runs are not trained again"
+            )
+            break
         if sure >= level:
             stopped = f"the answer is right with probability {percent(sure)}"
             break
@@ -191,6 +203,21 @@ def _menu(planned: list[PlannedRun]) -> pd.DataFrame:
             for run in planned
         ]
     ).set_index("run_id")
+
+
+def _check_labels(decision: Decision, menu: pd.DataFrame) -> None:
+    """Refuse labels of a decision that no run of the menu has."""
+    for action in decision.actions:
+        for run in (action.run,) if action.trains else action.runs:
+            for column, label in run.groups.items():
+                known = tuple(dict.fromkeys(menu[column])) if column in menu else ()
+                if known and label not in known:
+                    near = nearest(label, known)
+                    meant = f"; did you mean {near}?" if near else "."
+                    raise StudyError(
+                        f"action {action.name!r}: no run of the sweep has {column} = {label}. There are "
+                        f"{', '.join(known)}{meant} For a new group say `new_groups = true` in the decision."
+                    )
 
 
 def _first(menu: pd.DataFrame, model: Model, budget: float, seed: int) -> list[str]:
@@ -233,7 +260,7 @@ def _next(
         plan = posterior.plan(decision, offered, room, batch, seed)
     else:
         action = next(a for a in decision.actions if a.name == verdict.action)
-        plan = posterior.plan(point_of(action.run), offered, room, batch, seed)
+        plan = posterior.plan(point_of(action.run), offered, room, batch, seed, new_groups=True)
     if not len(plan.runs):
         return [], plan.stopped
     return list(dict.fromkeys(plan.runs["run_id"])), ""

@@ -141,13 +141,17 @@ def test_predict_names_its_quantiles_and_keeps_the_points(folder: Path) -> None:
         folder / "p.csv",
         "--quantiles",
         "0.01:0.99:0.01",
+        "--new-groups",
     )
     table = pd.read_csv(folder / "p.csv")
     assert [c for c in table.columns if c.startswith("q")] == [f"q{i / 100:g}" for i in range(1, 100)]
     assert list(table["name"]) == ["a", "b"]
     assert list(table["group"]) == ["known", "new: architecture=lstm"]
-    same = bayescale("predict", folder / "fit.nc", folder / "points.csv", "--of", "mean", "--json").stdout
-    assert [row["band"] for row in json.loads(same)] == ["expected loss"] * 2
+    arguments = ("predict", folder / "fit.nc", folder / "points.csv", "--of", "mean", "--json")
+    said = json.loads(bayescale(*arguments, "--new-groups").stdout)
+    assert [row["band"] for row in said["predictions"]] == ["expected loss"] * 2
+    assert said["health"]["verdict"] == "PASS"
+    assert "--new-groups" in bayescale(*arguments, status=2).stderr
 
 
 def test_allocate(folder: Path) -> None:
@@ -214,9 +218,10 @@ def test_decide_and_next(folder: Path) -> None:
             _one(folder),
             "--budget",
             "1e16",
+            "--new-groups",
             "--json",
         ).stdout
-    )
+    )["candidates"]
     assert len(ranked) == 2 and ranked[0]["sd_after"] < ranked[0]["sd_now"]
 
 
@@ -268,7 +273,7 @@ def test_check_lists_every_problem_at_once(tmp_path: Path) -> None:
         (("adapt", "fit.nc", "--sizes", "1e5,2e5"), "a budget (flops) or a loss"),
         (("allocate", "fit.nc", "--flops", "1e13", "--device", "Z80"), "no device named"),
         (("allocate", "fit.nc", "--flops", "1e13", "--cost", "hours"), "no column 'hours'"),
-        (("allocate", "fit.nc", "--flops", "1e13", "--for", "task=latin"), "there are code, docs"),
+        (("allocate", "fit.nc", "--flops", "1e13", "--for", "task=latin"), "Known: code, docs"),
         (("versus", "fit.nc", "--by", "seed", "--flops", "1e13"), "not grouped by seed"),
         (
             ("versus", "fit.nc", "--by", "task", "--flops", "1e13", "--equivalence", "little"),

@@ -55,7 +55,7 @@ def adapt(
     """
     if figure is not None:
         writable(figure)
-    with fit_of(fit) as posterior:
+    with fit_of(fit, as_json) as posterior:
         found = posterior.adapt(
             by,
             flops,

@@ -9,7 +9,7 @@ import typer
 
 from bayescale.commands.console import note, say, say_json
 from bayescale.commands.fits import cells_of, fit_of
-from bayescale.commands.options import AsJson, FitFile, For
+from bayescale.commands.options import AsJson, FitFile, For, NewGroups
 from bayescale.commands.parsing import assignments, labels_of, numbers
 from bayescale.errors import UserError
 
@@ -26,6 +26,7 @@ def allocate(
         float | None, typer.Option("--loss", help="Instead of a budget: the cheapest way to this loss.")
     ] = None,
     only: For = "",
+    new_groups: NewGroups = False,
     at: Annotated[
         str,
         typer.Option("--at", help="Where the law takes more than params and tokens: granularity=8,experts=8"),
@@ -132,18 +133,18 @@ def allocate(
             "max_datastore_tokens": max_datastore_tokens,
         },
     )
-    with fit_of(fit) as posterior:
+    with fit_of(fit, as_json) as posterior:
         fixed = assignments(at, "--at")
-        groups = cells_of(posterior, labels_of(only, "--for"))
+        groups = cells_of(posterior, labels_of(only, "--for"), new_groups)
         if loss is not None:
-            found = posterior.cheapest(loss, groups, fixed, chosen)
+            found = posterior.cheapest(loss, groups, fixed, chosen, new_groups)
             if as_json:
                 say_json({"loss": loss, "cheapest": found.table.to_dict("records")})
             else:
                 say(str(found))
             return
         budgets = numbers(flops, "--flops") if flops else None
-        allocation = posterior.allocate(budgets, groups, fixed, chosen)
+        allocation = posterior.allocate(budgets, groups, fixed, chosen, new_groups)
         check: dict[str, Any] | None
         try:
             isoflop = posterior.isoflop_check()

@@ -8,7 +8,7 @@ import typer
 
 from bayescale.commands.console import say, say_json
 from bayescale.commands.fits import fit_of
-from bayescale.commands.options import AsJson, FitFile, For
+from bayescale.commands.options import AsJson, FitFile, For, NewGroups
 from bayescale.commands.parsing import assignments, labels_of, names, numbers
 
 
@@ -20,6 +20,7 @@ def versus(
         str, typer.Option("--levels", help="Which of them, separated by commas; all where absent.")
     ] = "",
     only: For = "",
+    new_groups: NewGroups = False,
     at: Annotated[
         str, typer.Option("--at", help="Where the law takes more than params and tokens: granularity=8")
     ] = "",
@@ -43,7 +44,7 @@ def versus(
     \b
         bayescale versus fit.nc --by architecture --flops 1e21 --for task=code
     """
-    with fit_of(fit) as posterior:
+    with fit_of(fit, as_json) as posterior:
         found = posterior.versus(
             by,
             numbers(flops, "--flops"),
@@ -51,6 +52,7 @@ def versus(
             labels_of(only, "--for"),
             assignments(at, "--at"),
             equivalence or None,
+            new_groups,
         )
         if as_json:
             say_json(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,7 +22,23 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+_HEALTH: ContextVar[dict[str, Any] | None] = ContextVar("health", default=None)
+
+
+@contextmanager
+def with_health(health: dict[str, Any]) -> Iterator[None]:
+    """Add the health of the fit that is answered from to all JSON printed inside."""
+    token = _HEALTH.set(health)
+    try:
+        yield
+    finally:
+        _HEALTH.reset(token)
+
+
 def say_json(value: Any) -> None:
+    health = _HEALTH.get()
+    if health is not None:
+        value = {"health": health, **value}
     typer.echo(json.dumps(plain(value), indent=1))
 
 

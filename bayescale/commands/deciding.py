@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bayescale.bundled import DEFAULT_MODEL
 from bayescale.commands.console import say, say_json, table_text
-from bayescale.commands.fits import exit_by_health, fit_of, load_fit, unseen
+from bayescale.commands.fits import fit_of, other_fits, unseen
+from bayescale.commands.gate import answering
 from bayescale.commands.options import (
     AsJson,
     FitFile,
     ModelName,
+    NewGroups,
     Seed,
 )
 from bayescale.commands.parsing import names
 from bayescale.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.decide import Decision
 
 
 def decide(
@@ -37,6 +44,7 @@ def decide(
             "--also", help="A fit of another law to the same runs: does it answer the same? Repeatable."
         ),
     ] = None,
+    new_groups: NewGroups = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -58,6 +66,8 @@ def decide(
         tokens = 2e10
         groups = { architecture = "llama", task = "code" }
 
+    A label that no run has is an error, unless `new_groups = true` in the file, or --new-groups, says that it is new.
+
     With what a loss is worth, the action of the highest expected utility is chosen, and runs that would tell more than
     they cost come first:
 
@@ -73,18 +83,18 @@ def decide(
     Further actions: kind = "nothing", "first" (runs = [...]), "ensemble" (members, effect), "compress" (effect). See
     docs/decisions.md.
     """
-    from bayescale.decide import Decision
-
-    with fit_of(fit) as posterior:
-        question = Decision.from_toml(decision)
-        others = [load_fit(path) for path in also or []]
+    # A fit that failed gets the answer "not from these data".
+    with fit_of(fit, despite=True) as posterior:
+        question = _question(decision, new_groups)
+        others = other_fits(also or [], as_json)
         verdict = posterior.decide(question, seed, unseen(posterior, holdout, where), others)
         if as_json:
             say_json(verdict.to_dict())
             return
         say(question.question)
         say(str(verdict))
-        say(table_text(verdict.table))
+        if verdict.believed:
+            say(table_text(verdict.table))
         if len(verdict.first):
             say(
                 "\nRuns to make first:"
@@ -117,7 +127,7 @@ def next_(
             "--decision", help="A decision file with a [utility]: runs worth more to it than they cost."
         ),
     ] = None,
-    about: Annotated[
+    learn: Annotated[
         str | None,
         typer.Option("--about", help="Quantities to learn, separated by commas: alpha, E_mean, N*(1e21)."),
     ] = None,
@@ -130,6 +140,7 @@ def next_(
         typer.Option("--runs", help="Choose so many runs together; with --target alone, rank them."),
     ] = None,
     model: ModelName = DEFAULT_MODEL,
+    new_groups: NewGroups = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -141,11 +152,10 @@ def next_(
 
     Before any data: bayescale next prior --budget 1e18 --about alpha,beta plans a first sweep from the model's prior.
     """
-    from bayescale.decide import Decision
     from bayescale.models import Model
     from bayescale.runs import read_runs
 
-    if sum(x is not None for x in (target, decision, about)) != 1:
+    if sum(x is not None for x in (target, decision, learn)) != 1:
         raise UserError("say what the runs are for, by one of --decision, --target and --about")
     if str(fit) == "prior":
         from bayescale.api import before_data
@@ -158,37 +168,46 @@ def next_(
             raise UserError("before any data, --budget says what FLOPs the first sweep may cost")
         posterior = before_data(chosen, table, budget, seed)
     else:
-        posterior = load_fit(fit)
+        from bayescale.api import load
+
+        posterior = load(fit)
         inputs = posterior.model.definition.inputs
-    offered = read_runs(candidates, inputs=inputs, measured=False) if candidates is not None else None
-    try:
-        if decision is not None:
-            plan = posterior.plan(Decision.from_toml(decision), offered, budget, most or 8, seed)
-        else:
-            wanted = read_runs(target, inputs=inputs, measured=False) if target is not None else None
-            if wanted is not None and most is None and str(fit) != "prior":
-                _rank(posterior.next_runs(wanted, offered, budget), as_json)
-                return exit_by_health(posterior)
-            quantities = wanted if wanted is not None else names(about or "")
-            plan = posterior.plan(quantities, offered, budget, most or 8, seed)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    if as_json:
-        say_json(plan.to_dict())
-    else:
+    named = "the model's prior" if str(fit) == "prior" else str(fit)
+    with answering(posterior.health(), as_json, fit=named):
+        offered = read_runs(candidates, inputs=inputs, measured=False) if candidates is not None else None
+        wanted = read_runs(target, inputs=inputs, measured=False) if target is not None else None
+        ranking = wanted is not None and most is None and str(fit) != "prior"
+        try:
+            if ranking and wanted is not None:
+                _rank(posterior.next_runs(wanted, offered, budget, new_groups), as_json)
+                return
+            about: Any = _question(decision, new_groups) if decision is not None else wanted
+            about = names(learn or "") if about is None else about
+            plan = posterior.plan(about, offered, budget, most or 8, seed, new_groups)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if as_json:
+            say_json(plan.to_dict())
+            return
         say(plan.sentence)
         if len(plan.runs):
             say(table_text(plan.runs))
         say("\nCandidates by themselves:")
         say(table_text(plan.candidates.head(10)))
-    if str(fit) != "prior":
-        exit_by_health(posterior)
 
 
-def _rank(ranked: Any, as_json: bool) -> None:
+def _question(path: Path, new_groups: bool) -> Decision:
+    """A decision file's question, with new groups allowed where the option says so."""
+    from bayescale.decide import Decision
+
+    question = Decision.from_toml(path)
+    return question.model_copy(update={"new_groups": question.new_groups or new_groups})
+
+
+def _rank(ranked: pd.DataFrame, as_json: bool) -> None:
     if as_json:
-        say_json(ranked.to_dict("records"))
+        say_json({"candidates": ranked.to_dict("records")})
     else:
         say(table_text(ranked))

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bayescale.commands.console import note, plain
+from bayescale.commands.gate import answering
 from bayescale.errors import UserError
+
+NEW = "--new-groups"
+"""How the command line says that a label is new."""
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,21 +83,34 @@ def settings_of(chains: int, warmup: int, draws: int, target_accept: float) -> S
         raise UserError(str(error)) from None
 
 
-def load_fit(path: Path) -> Posterior:
+@contextmanager
+def fit_of(path: Path, as_json: bool = False, despite: bool = False) -> Iterator[Posterior]:
+    """A posterior to answer from; a fit that failed its health gate gets no answer, and status 1.
+
+    See `bayescale.commands.gate.answering`.
+    """
     from bayescale.api import load
 
     posterior = load(path)
-    if posterior.health().verdict != "PASS":
-        note(str(posterior.health()))
-    return posterior
+    with answering(posterior.health(), as_json, despite, str(path)):
+        yield posterior
 
 
-@contextmanager
-def fit_of(path: Path) -> Iterator[Posterior]:
-    """A posterior to answer from; the command ends with status 1 where it failed its health gate."""
-    posterior = load_fit(path)
-    yield posterior
-    exit_by_health(posterior)
+def other_fits(paths: Sequence[Path], as_json: bool = False, despite: bool = False) -> list[Posterior]:
+    """Fits that an answer is compared with, each through the gate."""
+    from bayescale.api import load
+
+    found = []
+    for path in paths:
+        one = load(path)
+        try:
+            with answering(one.health(), as_json, despite, str(path)):
+                pass
+        except typer.Exit:
+            if not despite:
+                raise
+        found.append(one)
+    return found
 
 
 def writable(path: Path) -> None:
@@ -116,9 +133,11 @@ def unseen(posterior: Posterior, path: Path | None, where: str | None) -> pd.Dat
     return read_runs(path, where=where, inputs=posterior.model.definition.inputs) if path else None
 
 
-def fits_beside(posterior: Posterior, paths: Sequence[Path] | None) -> dict[str, Posterior]:
+def fits_beside(
+    posterior: Posterior, paths: Sequence[Path] | None, as_json: bool = False, despite: bool = False
+) -> dict[str, Posterior]:
     """Other fits by their models' names, and by their files' where these are the same."""
-    others = [(path, load_fit(path)) for path in paths or ()]
+    others = list(zip(paths or (), other_fits(paths or (), as_json, despite), strict=True))
     names = [posterior.model.name, *(one.model.name for _, one in others)]
     found = {
         one.model.name if names.count(one.model.name) == 1 else f"{one.model.name} ({path.stem})": one
@@ -143,22 +162,16 @@ def weights_in(path: Path | None) -> dict[str, float] | None:
         ) from None
 
 
-def cells_of(posterior: Posterior, labels: dict[str, str]) -> pd.DataFrame | None:
-    """The fitted groups that have these labels; None, for all of them, where there are no labels."""
-    cells, known = posterior.design.groups, posterior.design.cells.columns
-    for column, label in labels.items():
-        if column not in known:
-            raise UserError(
-                f"--for: the runs are not grouped by {column}; they are by {', '.join(known) or 'nothing'}"
-            )
-        kept = cells[cells[column].map(str) == label]
-        if kept.empty:
-            there = ", ".join(map(str, dict.fromkeys(cells[column])))
-            raise UserError(
-                f"--for: no group has {column} = {label} (with what comes before it): there are {there}"
-            )
-        cells = kept
-    return cells.reset_index(drop=True) if labels else None
+def cells_of(posterior: Posterior, labels: dict[str, str], new_groups: bool = False) -> pd.DataFrame | None:
+    """The groups that have these labels; None, for all of the fit's, where there are no labels."""
+    from bayescale.forecast.known_labels import LabelError, groups_with
+
+    if not labels:
+        return None
+    try:
+        return groups_with(posterior.design, posterior.design.groups, labels, new_groups, NEW)
+    except LabelError as error:
+        raise UserError(f"--for: {error}") from None
 
 
 def exit_by_health(posterior: Posterior) -> None:

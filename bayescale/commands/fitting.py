@@ -30,6 +30,7 @@ from bayescale.commands.options import (
     FitFile,
     Kept,
     ModelName,
+    NewGroups,
     RunsFile,
     Seed,
     Warmup,
@@ -103,13 +104,14 @@ def predict(
     ] = Of.run,
     beside: Beside = None,
     weights: Weights = None,
+    new_groups: NewGroups = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Predict the loss at points, with bands.
 
-    A label that the fitted runs have is that group; one that they do not have is a new group from the same population;
-    a missing one is a mixture over the known groups. The column `group` says which.
+    A label that the fitted runs have is that group; one that they do not have is an error, or with --new-groups a new
+    group from the same population; a missing one is a mixture over the known groups. The column `group` says which.
 
     The columns `loss_mean` and `loss_sd` are empty for the loss of a new run: its Student-t noise on the log has no
     moments. The quantiles exist always; --of mean has the moments of the expected loss.
@@ -118,18 +120,19 @@ def predict(
     """
     from bayescale.runs import read_runs
 
-    with fit_of(fit) as posterior:
-        others = fits_beside(posterior, beside)
+    with fit_of(fit, as_json) as posterior:
+        others = fits_beside(posterior, beside, as_json)
         every = [posterior, *others.values()]
         inputs = tuple(dict.fromkeys(c for one in every for c in one.model.definition.inputs))
         table = read_runs(points, inputs=inputs, measured=False)
         levels = levels_of(quantiles)
         if others:
-            predicted = posterior.beside(others, table, weights_in(weights), of.value, levels, seed)
+            weighed = weights_in(weights)
+            predicted = posterior.beside(others, table, weighed, of.value, levels, seed, new_groups)
         else:
-            predicted = posterior.predict(table, of.value, levels, seed)
+            predicted = posterior.predict(table, of.value, levels, seed, new_groups=new_groups)
         if as_json:
-            say_json(predicted.to_dict("records"))
+            say_json({"predictions": predicted.to_dict("records")})
         elif out == "-":
             sys.stdout.write(predicted.to_csv(index=False))
         else:
@@ -155,6 +158,7 @@ def report(
     ] = None,
     beside: Beside = None,
     weights: Weights = None,
+    new_groups: NewGroups = False,
 ) -> None:
     """Write one self-contained HTML page: verdict, bands, exponents, allocation, health, conventions.
 
@@ -163,8 +167,12 @@ def report(
     """
     from bayescale.decide import Decision
 
-    with fit_of(fit) as posterior:
+    # The page says of itself that a fit failed, which every other answer leaves to the gate.
+    with fit_of(fit, despite=True) as posterior:
         question = Decision.from_toml(decision) if decision else None
-        held, others = unseen(posterior, holdout, where), fits_beside(posterior, beside)
-        posterior.report(out, question, held, figures, others, weights_in(weights))
+        held = unseen(posterior, holdout, where)
+        others = fits_beside(posterior, beside, despite=True)
+        posterior.report(out, question, held, figures, others, weights_in(weights), new_groups)
         say(f"wrote {out}")
+        for one in others.values():
+            exit_by_health(one)

@@ -41,6 +41,10 @@ Weights = Annotated[
         "--weights", help="Weights of the fits: what `bayescale backtest RUNS --model A,B --out` wrote."
     ),
 ]
+NewGroups = Annotated[
+    bool,
+    typer.Option("--new-groups", help="Labels that no run has are new groups; without it they are an error."),
+]
 For = Annotated[
     str, typer.Option("--for", help="Only these groups, by their labels: architecture=llama,task=code.")
 ]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.commands.console import note, say, say_json, table_text
-from bayescale.commands.fits import exit_by_health, fit_table, load_fit, writable
+from bayescale.commands.fits import fit_of, fit_table, writable
+from bayescale.commands.gate import answering
 from bayescale.commands.options import AsJson, FitFile, RunsFile, Seed, Where
 from bayescale.commands.parsing import names
 from bayescale.errors import UserError
@@ -16,7 +17,9 @@ from bayescale.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayescale.skills.accuracy import SkillFit
+    from bayescale.api import Posterior
+    from bayescale.skills.study import SkillStudy
+
 
 BUNDLED = "small-worlds"
 LAW = "generalised"
@@ -77,7 +80,6 @@ def bundled_families(
         note(f"left out, with fewer than {FEWEST_RUNS} runs: {', '.join(few)}")
     note(f"{len(fitted)} runs to fit, {len(holdout)} dearer ones held out; the loss by NUTS ...")
     posterior = fit_table(fitted, DEFAULT_MODEL, seed, None)
-    note(f"loss: health {posterior.health().verdict}")
     _emergence(
         posterior,
         own_texts(read_skills(folder / "skills.parquet")),
@@ -128,10 +130,11 @@ def emerge(
     """
     if figure is not None:
         writable(figure)
-    posterior = load_fit(fit)
+    from bayescale.api import load
     from bayescale.commands.fits import unseen
     from bayescale.skills.table import read_skills
 
+    posterior = load(fit)
     counts = read_skills(skills, _chance(chance))
     held = unseen(posterior, holdout, where)
     _emergence(
@@ -213,19 +216,18 @@ def observe(
     )
     record = held_out_scores(fit, scores.keeping(~keep), seed) if not keep.all() else None
     forecast = forecast_scores(fit, load(predict).frame, seed) if predict is not None else None
-    if as_json:
-        found: dict[str, Any] = fit.to_dict()
-        found["held_out"] = record and record.to_dict()
-        found["forecast"] = None if forecast is None else forecast.to_dict("records")
-        say_json(found)
-    else:
-        say(str(fit.health()))
-        say(str(fit))
-        for part in (record, None if forecast is None else table_text(forecast)):
-            if part is not None:
-                say(f"\n{part}")
-    if fit.health().verdict == "FAIL":
-        raise typer.Exit(1)
+    with answering(fit.health(), as_json):
+        if as_json:
+            found: dict[str, Any] = fit.to_dict()
+            found["held_out"] = record and record.to_dict()
+            found["forecast"] = None if forecast is None else forecast.to_dict("records")
+            say_json(found)
+        else:
+            say(str(fit.health()))
+            say(str(fit))
+            for part in (record, None if forecast is None else table_text(forecast)):
+                if part is not None:
+                    say(f"\n{part}")
 
 
 @app.command()
@@ -295,13 +297,13 @@ def groups(
     if out is not None:
         posterior.save(out)
         note(f"wrote {out}")
-    found = gaps(posterior, by, factor)
-    if as_json:
-        say_json({"health": posterior.health().to_dict(), **found.to_dict()})
-    else:
-        say(str(posterior.health()))
-        say(str(found))
-    exit_by_health(posterior)
+    with answering(posterior.health(), as_json):
+        found = gaps(posterior, by, factor)
+        if as_json:
+            say_json(found.to_dict())
+        else:
+            say(str(posterior.health()))
+            say(str(found))
 
 
 @app.command()
@@ -320,11 +322,12 @@ def moves(
     from bayescale.commands.parsing import assignments
     from bayescale.skills.complexity import what_moves
 
-    found = what_moves(load_fit(fit), assignments(complexity, "--complexity"), by)
-    if as_json:
-        say_json(found.to_dict())
-    else:
-        say(str(found))
+    with fit_of(fit, as_json) as posterior:
+        found = what_moves(posterior, assignments(complexity, "--complexity"), by)
+        if as_json:
+            say_json(found.to_dict())
+        else:
+            say(str(found))
 
 
 @app.command()
@@ -363,48 +366,55 @@ def _emergence(
 
     if link not in LINKS:
         raise UserError(f"--link is one of {', '.join(LINKS)}: got {link!r}")
-    found = study_skills(
-        posterior,
-        counts,
-        holdout,
-        link,  # type: ignore[arg-type]
-        margin,
-        factor,
-        sure,
-        optimal,
-        AccuracyPriors.load(priors),
-        seed,
-        file,
-    )
+    # The loss first: skills follow from it.
+    with answering(posterior.health(), as_json, fit="the fit of the loss"):
+        found = study_skills(
+            posterior,
+            counts,
+            holdout,
+            link,  # type: ignore[arg-type]
+            margin,
+            factor,
+            sure,
+            optimal,
+            AccuracyPriors.load(priors),
+            seed,
+            file,
+        )
+        with answering(found.fit.health(), as_json, fit="the fit of the skills"):
+            _say_skills(found, posterior, _smooth(found.rows, posterior, factor, seed), factor, as_json)
+            if figure is not None:
+                from bayescale.report.figures.skills import draw
+
+                draw(found.emergence, found.fit, found.agreement, figure)
+                note(f"wrote {figure}")
+
+
+def _say_skills(
+    found: SkillStudy, posterior: Posterior, smooth: list[pd.DataFrame], factor: float, as_json: bool
+) -> None:
     fit, record = found.fit, found.agreement
-    smooth = _smooth(found.rows, posterior, factor, seed)
     if as_json:
         say_json(
             {
-                "health": fit.health().to_dict(),
+                "loss_health": posterior.health().to_dict(),
                 "skills": fit.summary().to_dict("records"),
                 **found.emergence.to_dict(),
                 "agreement": record and record.to_dict(),
                 "scores": [table.to_dict("records") for table in smooth],
             }
         )
-    else:
-        say(str(fit.health()))
-        say(str(fit))
-        say(f"\n{found.emergence}")
-        for table in smooth:
-            say(
-                f"\nthe same answers by {table['score'].iloc[0]}, a mean per item, at {factor:g} times the compute:"
-            )
-            say(table_text(table.drop(columns="score")))
-        if record is not None:
-            say(f"\n{record}")
-    if figure is not None:
-        from bayescale.report.figures.skills import draw
-
-        draw(found.emergence, fit, record, figure)
-        note(f"wrote {figure}")
-    _exit(fit)
+        return
+    say(str(fit.health()))
+    say(str(fit))
+    say(f"\n{found.emergence}")
+    for table in smooth:
+        say(
+            f"\nthe same answers by {table['score'].iloc[0]}, a mean per item, at {factor:g} times the compute:"
+        )
+        say(table_text(table.drop(columns="score")))
+    if record is not None:
+        say(f"\n{record}")
 
 
 def _smooth(rows: pd.DataFrame, posterior: Any, factor: float, seed: int) -> list[pd.DataFrame]:
@@ -419,11 +429,6 @@ def _smooth(rows: pd.DataFrame, posterior: Any, factor: float, seed: int) -> lis
                 note(f"{score}: {fit.health()}")
             out.append(gains(fit, posterior, factor, seed))
     return out
-
-
-def _exit(fit: SkillFit) -> None:
-    if fit.health().verdict == "FAIL":
-        raise typer.Exit(1)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import typer
 
 from bayescale.bundled import DEFAULT_MODEL
 from bayescale.commands.console import say
-from bayescale.commands.fits import exit_by_health, fit_table
+from bayescale.commands.fits import fit_table
+from bayescale.commands.gate import answering
 from bayescale.commands.options import (
     Seed,
 )
@@ -57,12 +58,13 @@ def demo(
     posterior = fit_table(fitted, DEFAULT_MODEL, seed, None)
     say(str(posterior))
     say(str(posterior.health()))
-    record = held_out(posterior, holdout)
-    say(f"forecast: {coverage(record)}")
-    posterior.save(out / "fit.nc")
-    say(f"\nwrote {out / 'fit.nc'}; drawing the report ...")
-    posterior.report(out / "report.html", decision=decision, holdout=holdout, figures=out / "figures")
-    say(f"wrote {out / 'report.html'} and {out / 'figures'}")
-    say(f"\n{decision.question}")
-    say(str(posterior.decide(decision, seed, holdout)))
-    exit_by_health(posterior)
+    # A fit that failed gets its page and the answer "not from these data".
+    with answering(posterior.health(), despite=True):
+        record = held_out(posterior, holdout)
+        say(f"forecast: {coverage(record)}")
+        posterior.save(out / "fit.nc")
+        say(f"\nwrote {out / 'fit.nc'}; drawing the report ...")
+        posterior.report(out / "report.html", decision=decision, holdout=holdout, figures=out / "figures")
+        say(f"wrote {out / 'report.html'} and {out / 'figures'}")
+        say(f"\n{decision.question}")
+        say(str(posterior.decide(decision, seed, holdout)))

@@ -10,6 +10,7 @@ import typer
 from bayescale.bundled import DEFAULT_MODEL
 from bayescale.commands.console import note, say, say_json
 from bayescale.commands.fits import settings_of, writable
+from bayescale.commands.gate import answering
 from bayescale.commands.options import Accept, AsJson, Chains, Kept, ModelName, Seed, Warmup
 
 
@@ -70,9 +71,10 @@ def study(
     if fit is not None:
         found.posterior.save(fit)
         note(f"wrote {fit}")
-    if as_json:
-        said = {"rounds": found.rounds.to_dict("records"), "stopped": found.stopped}
-        say_json({**said, "verdict": found.verdict.to_dict()})
-        return
-    say(question.question)
-    say(str(found))
+    with answering(found.posterior.health(), as_json, despite=True):
+        if as_json:
+            said = {"rounds": found.rounds.to_dict("records"), "stopped": found.stopped}
+            say_json({**said, "verdict": found.verdict.to_dict()})
+            return
+        say(question.question)
+        say(str(found))

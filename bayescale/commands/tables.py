@@ -68,16 +68,16 @@ def check(
 
 
 def _odd(path: Path, holdout: Path | None, where: str | None, as_json: bool) -> None:
-    from bayescale.commands.fits import load_fit, unseen
+    from bayescale.commands.fits import fit_of, unseen
     from bayescale.forecast.odd import odd_line, odd_runs
 
-    posterior = load_fit(path)
-    table = unseen(posterior, holdout, where)
-    found = odd_runs(posterior, table)
-    if as_json:
-        say_json(found.to_dict("records"))
-        return
-    for row in found.to_dict("records"):
-        say(f"odd: {odd_line(row)}")
-    name, rows = (path, posterior.runs) if holdout is None or table is None else (holdout, table)
-    say(f"{name.name}: {len(found)} of {len(rows)} runs odd")
+    with fit_of(path, as_json) as posterior:
+        table = unseen(posterior, holdout, where)
+        found = odd_runs(posterior, table)
+        if as_json:
+            say_json({"odd": found.to_dict("records")})
+            return
+        for row in found.to_dict("records"):
+            say(f"odd: {odd_line(row)}")
+        name, rows = (path, posterior.runs) if holdout is None or table is None else (holdout, table)
+        say(f"{name.name}: {len(found)} of {len(rows)} runs odd")

@@ -182,6 +182,8 @@ class Decision(BaseModel):
     reach : float, optional
         Decades outside the fitted runs, along any axis, up to which forecasts are believed; where absent, three times
         as far as forecasts of known runs were checked (`bayescale.forecast.extrapolation.believed_decades`).
+    new_groups : bool
+        Allow labels that no run has: each is a new group of the same population. Without it such a label is an error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -198,6 +200,7 @@ class Decision(BaseModel):
     attitude: Attitude = "expected value"
     worst: float = Field(default=0.1, gt=0, lt=1)
     reach: float | None = Field(default=None, gt=0)
+    new_groups: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Decision:

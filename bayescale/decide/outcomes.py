@@ -19,6 +19,7 @@ import pandas as pd
 from bayescale.decide.decision import Action, Decision, DecisionError, Run
 from bayescale.decide.run_losses import FLOOR, RunLosses
 from bayescale.forecast import loss_draws
+from bayescale.forecast.known_labels import refuse_unknown_labels
 from bayescale.forecast.known_runs import given_runs
 from bayescale.forecast.predict import typical_se
 from bayescale.models.labels import label_text
@@ -70,7 +71,13 @@ def outcomes(posterior: PosteriorData, decision: Decision, seed: int = 0) -> Out
     actions = tuple(a for a in decision.actions if a.kind != "first")
     trained = [a for a in actions if a.trains]
     for action in trained:
-        check_run(posterior, action.run, f"action {action.name!r}", ensemble=action.kind == "ensemble")
+        check_run(
+            posterior,
+            action.run,
+            f"action {action.name!r}",
+            ensemble=action.kind == "ensemble",
+            new_groups=decision.new_groups,
+        )
     distinct = {_content(action): action for action in trained}
     column = {content: j for j, content in enumerate(distinct)}
     points = pd.concat([action_point(posterior, a) for a in distinct.values()], ignore_index=True)
@@ -150,9 +157,11 @@ def cost_of(posterior: PosteriorData, decision: Decision, action: Action) -> flo
     return float(cost + decision.costs.per_token * tokens_of(action))
 
 
-def check_run(posterior: PosteriorData, run: Run, who: str, ensemble: bool = False) -> None:
+def check_run(
+    posterior: PosteriorData, run: Run, who: str, ensemble: bool = False, new_groups: bool = False
+) -> None:
     """Refuse a run that the fit cannot say anything about, naming what to change."""
-    known = list(posterior.design.cells.columns)
+    known = list(posterior.design.known_labels)
     unknown = sorted(set(run.groups) - set(known))
     if unknown:
         raise DecisionError(
@@ -163,6 +172,8 @@ def check_run(posterior: PosteriorData, run: Run, who: str, ensemble: bool = Fal
                 else "they have no groups: leave `groups` out"
             )
         )
+    if not new_groups:
+        refuse_unknown_labels(posterior.design, run.groups, f"{who}: ", "`new_groups = true` in the decision")
     law = posterior.model.definition
     covariates = [scaled.covariate for scaled in posterior.design.covariates]
     taken = {*law.inputs, *(name for c in covariates for name in c.names)}

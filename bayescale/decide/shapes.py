@@ -12,6 +12,7 @@ import pandas as pd
 from bayescale.decide.curves import Curve, curves
 from bayescale.decide.errors import AllocationError
 from bayescale.flops import FlopRule
+from bayescale.forecast.known_labels import nearest
 from bayescale.models.labels import label_text
 from bayescale.numerals import count
 from bayescale.posterior import PosteriorData
@@ -118,6 +119,8 @@ def _groups(
             f"the runs of this fit are not grouped by {by}: they are by {', '.join(columns) or 'nothing'}"
         )
     for column, label in at.items():
+        if posterior.design.single.get(column) == label_text(label):
+            continue
         if column not in columns or column == by:
             rest = ", ".join(c for c in columns if c != by) or "none"
             raise AdaptError(f"{column} is no other grouping column of this fit: there are {rest}")
@@ -136,11 +139,14 @@ def _groups(
 
 def _with_label(groups: pd.DataFrame, column: str, labels: Sequence[str]) -> pd.DataFrame:
     wanted, there = [label_text(label) for label in labels], groups[column].map(str)
-    unknown = [label for label in wanted if label not in set(there)]
+    known = tuple(dict.fromkeys(there))
+    unknown = [label for label in wanted if label not in known]
     if unknown:
+        near = nearest(unknown[0], known)
+        meant = f" (did you mean {near}?)" if near else ""
         raise AdaptError(
-            f"no run has {column} = {', '.join(unknown)}: there are {', '.join(dict.fromkeys(there))}; a shape that "
-            "nobody has trained has no curve to follow, so fit runs of it first"
+            f"no run has {column} = {', '.join(unknown)}{meant}: there are {', '.join(known)}; a shape that nobody has "
+            "trained has no curve to follow, so fit runs of it first"
         )
     return groups[there.isin(wanted)]
 

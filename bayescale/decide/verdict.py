@@ -96,6 +96,11 @@ class Verdict:
     record: HeldOut | None = None
 
     @property
+    def believed(self) -> bool:
+        """Whether the figures of the table may be shown: those of a fit that failed mean nothing."""
+        return self.reason is not RefusalReason.FAILED_FIT
+
+    @property
     def details(self) -> list[str]:
         """What else a meeting would ask, a line each."""
         said = []
@@ -129,7 +134,7 @@ class Verdict:
             "action": self.action,
             "sentence": self.sentence,
             "reason": self.reason,
-            "actions": self.table.to_dict("records"),
+            "actions": self.table.to_dict("records") if self.believed else [],
             "first": self.first.to_dict("records"),
             "perfect_information": self.perfect_information,
             "regret": {"mean": float(self.regret.mean()), **regret} if len(self.regret) else None,
@@ -303,7 +308,7 @@ def _by_utility(posterior: PosteriorData, decision: Decision, found: Outcomes, s
     firsts = [a for a in decision.actions if a.kind == "first"]
     at_stake = alone
     for action in firsts:
-        at_stake = _with_first(posterior, spent, found, alone, at_stake, action, seed)
+        at_stake = _with_first(posterior, spent, found, alone, at_stake, action, seed, decision.new_groups)
         rows.append(_row_of_first(posterior, action))
     table = pd.DataFrame(rows).assign(cost=at_stake.expected_cost)
     if spent.law is not None:
@@ -375,10 +380,12 @@ def _with_first(
     so_far: Stakes,
     action: Action,
     seed: int,
+    new_groups: bool,
 ) -> Stakes:
     """The stakes with one more action: make its runs, then do what they advise."""
     for run in action.runs:
-        check_run(posterior, run, f"action {action.name!r}, a run to make first")
+        who = f"action {action.name!r}, a run to make first"
+        check_run(posterior, run, who, new_groups=new_groups)
     table = pd.concat([point_of(run) for run in action.runs], ignore_index=True)
     then = [i for i, name in enumerate(alone.names) if not action.then or name in action.then]
     measurements = Measurements(posterior, table, seed, reach_of(posterior, points_of(found.actions)))

@@ -19,6 +19,8 @@ from bayescale.decide.equivalence import Equivalence, contrast
 from bayescale.decide.errors import AllocationError
 from bayescale.decide.levels import caution, with_levels
 from bayescale.decide.readable import readable, three
+from bayescale.forecast.known_labels import groups_with, refuse_unknown_labels
+from bayescale.models.design import Design
 from bayescale.models.labels import label_text
 from bayescale.numerals import interval, percent, scientific, significant, times
 from bayescale.posterior import PosteriorData
@@ -186,6 +188,7 @@ def versus(
     at: Mapping[str, str] | None = None,
     fixed: Mapping[str, float] | None = None,
     equivalence: float | str | None = None,
+    new_groups: bool = False,
 ) -> Versus:
     """Compare groups at budgets, each at its own optimum, and at equal params and tokens.
 
@@ -206,16 +209,19 @@ def versus(
     equivalence : float or str, optional
         The largest difference in loss that counts as none: in nats, or as a share, ``"1 %"``; where absent the noise of
         one run, the posterior median of its scale times the loss.
+    new_groups : bool
+        Whether a label that no run has is a new group; an error otherwise.
 
     Raises
     ------
     VersusError
-        Not a grouping column, fewer than two levels, an unknown label, or budgets below the runs.
+        Not a grouping column, fewer than two levels, or budgets below the runs.
+    LabelError
+        An unknown label.
     """
-    cells = posterior.design.cells
-    levels = _levels(posterior, by, levels)
+    levels = _levels(posterior, by, levels, new_groups)
     budgets = _budgets(posterior, flops)
-    contexts = _contexts(cells, by, at or {})
+    contexts = _contexts(posterior.design, by, at or {}, new_groups)
     low = float(np.nanmin(posterior.flops_of(posterior.runs)))
     high = REACH * max(float(budgets.max()), posterior.dearest)
     grid = np.geomspace(low, high, NODES)
@@ -267,16 +273,16 @@ def versus(
     return Versus(table, pd.DataFrame(pairs), by, (low, high), draws, region)
 
 
-def _levels(posterior: PosteriorData, by: str, levels: Sequence[str] | None) -> list[str]:
+def _levels(posterior: PosteriorData, by: str, levels: Sequence[str] | None, new_groups: bool) -> list[str]:
     cells = posterior.design.cells
     if by not in cells:
         known = ", ".join(map(str, cells.columns)) or "nothing"
         raise VersusError(f"the runs of this fit are not grouped by {by}: they are by {known}")
     there = [str(level) for level in dict.fromkeys(cells[by])]
     chosen = there if levels is None else [label_text(level) for level in dict.fromkeys(levels)]
-    unknown = [level for level in chosen if level not in there]
-    if unknown:
-        raise VersusError(f"no run has {by} = {', '.join(unknown)}: there are {', '.join(there)}")
+    if not new_groups:
+        for level in chosen:
+            refuse_unknown_labels(posterior.design, {by: level})
     if len(chosen) < 2:
         raise VersusError(f"a comparison takes two groups or more: {by} has {', '.join(chosen)}")
     return chosen
@@ -298,20 +304,14 @@ def _budgets(posterior: PosteriorData, flops: Sequence[float]) -> np.ndarray:
     return budgets
 
 
-def _contexts(cells: pd.DataFrame, by: str, at: Mapping[str, str]) -> list[dict[str, str]]:
-    rest = [str(c) for c in cells.columns if c != by]
-    for column, label in at.items():
-        if column not in rest:
-            raise VersusError(
-                f"{column} is no other grouping column of this fit: there are {', '.join(rest) or 'none'}"
-            )
-        if label_text(label) not in set(cells[column].map(str)):
-            raise VersusError(
-                f"no run has {column} = {label}: there are {', '.join(map(str, dict.fromkeys(cells[column])))}"
-            )
-    table = cells[rest].drop_duplicates() if rest else pd.DataFrame(index=[0])
-    for column, label in at.items():
-        table = table[table[column].map(str) == label_text(label)]
+def _contexts(design: Design, by: str, at: Mapping[str, str], new_groups: bool) -> list[dict[str, str]]:
+    rest = [str(c) for c in design.cells.columns if c != by]
+    if by in at:
+        raise VersusError(
+            f"{by} is what is compared, and no other grouping column: there are {', '.join(rest) or 'none'}"
+        )
+    table = design.cells[rest].drop_duplicates() if rest else pd.DataFrame(index=[0])
+    table = groups_with(design, table, at, new_groups).drop_duplicates()
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 

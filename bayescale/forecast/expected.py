@@ -4,14 +4,14 @@ What a label means for a point, factor by factor:
 
 - a label that the runs have: that group's own effects;
 - a label that the runs do not have: a new group, drawn from the population that the known ones come from, the same draw
-  wherever that label appears in one call;
+  wherever that label appears in one call; where the runs have one label only, how far groups differ is the prior's;
 - no label: a mixture over the known groups, one of them in each draw.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +30,7 @@ from bayescale.models.effects import Effects, level_of
 from bayescale.models.labels import label_text
 from bayescale.models.layout import layout_of, split
 from bayescale.models.misfit import MisfitAxis
+from bayescale.models.pooling import GroupTerm
 from bayescale.models.spec import NOISE
 from bayescale.posterior import PosteriorData
 
@@ -99,6 +100,7 @@ class Predictor:
         self._posterior = posterior
         self._seed = seed
         self._layout = layout_of(posterior.design)
+        self._columns = list(posterior.design.known_labels)
 
     @cached_property
     def _pieces(self) -> tuple[list[np.ndarray], dict[str, np.ndarray], list[np.ndarray]]:
@@ -124,7 +126,7 @@ class Predictor:
             if axis.axis not in places:
                 continue
             distance = design.misfit_axes[axis.axis].max() - places[axis.axis]
-            for labels, at in _alike(points, list(design.cells.columns)):
+            for labels, at in _alike(points, self._columns):
                 inside = at[distance[at] > 0]
                 if len(inside):
                     out[:, inside] += self._deviation(axis, known, labels) @ axis.basis(distance[inside]).T
@@ -141,7 +143,7 @@ class Predictor:
         for axis, distance in beyond(posterior, points).items():
             if not distance.any():
                 continue
-            for labels, at in _alike(points, list(design.cells.columns)):
+            for labels, at in _alike(points, self._columns):
                 further = at[distance[at] > 0]
                 out[:, further] += self._drift_slope(axis, labels)[:, None] * distance[further]
         return out
@@ -149,7 +151,7 @@ class Predictor:
     def discrepancy(self, labels: Mapping[str, object]) -> Discrepancy:
         """Return misfit and drift of a group, as `misfit` and `drift` have them at points."""
         posterior, design = self._posterior, self._posterior.design
-        own = {c: labels.get(c) for c in map(str, design.cells.columns)}
+        own = {c: labels.get(c) for c in self._columns}
         own = {c: None if label is None or label != label else label for c, label in own.items()}
         misfit = zip(design.misfit, split(posterior.z, self._layout).misfit, strict=True)
         return Discrepancy(
@@ -181,11 +183,14 @@ class Predictor:
         draws, design = len(each), self._posterior.design
         missing = [column for column in design.cells.columns if labels.get(column) is None]
         match = np.ones(len(design.cells), dtype=bool)
-        for column, label in _given(labels).items():
-            match &= (design.cells[column] == label_text(label)).to_numpy()
+        told = self._telling(labels)
+        for column, label in told.items():
+            match &= (
+                (design.cells[column] == label_text(label)).to_numpy() if column in design.cells else False
+            )
         if match.any():
             return np.asarray(each[np.arange(draws), self._cells_for(labels, missing)])
-        who = ":".join(label_text(label) for label in _given(labels).values())
+        who = ":".join(label_text(label) for label in told.values())
         return np.asarray(self._rng(what, who).normal(size=(draws, each.shape[-1])))
 
     def _deviation(self, axis: MisfitAxis, known: np.ndarray, labels: dict[str, object]) -> np.ndarray:
@@ -227,7 +232,7 @@ class Predictor:
         self, points: pd.DataFrame
     ) -> tuple[list[tuple[object, ...]], dict[tuple[object, ...], _Group]]:
         """Of every point what it says of its labels, and what that comes to."""
-        columns = [c for c in self._posterior.design.cells.columns if c in points]
+        columns = [c for c in self._columns if c in points]
         labels = points[columns].astype(object)
         labels = labels.where(labels.notna(), None)
         keys = list(labels.itertuples(index=False, name=None)) if columns else [()] * len(points)
@@ -318,22 +323,62 @@ class Predictor:
                 linked[parameter] += effect
             else:
                 slopes[parameter][effects.covariate] += effect
+        by = {scaled.covariate: scaled for scaled in design.covariates}
+        for term, name, effect, who in self._strangers(labels):
+            what = f"new: {':'.join(term.factor)}={who}"
+            said += [what] if what not in said else []
+            if name == NOISE:
+                noisier += effect
+            elif term.covariate is None:
+                linked[names.index(name)] += effect
+            else:
+                slopes[names.index(name)][by[term.covariate]] += effect
         return _Group(linked, [list(s.values()) for s in slopes], noisier, "; ".join(said) or "known")
+
+    def _telling(self, labels: dict[str, object]) -> dict[str, object]:
+        """Return the labels that tell groups apart: given, and not the one that all runs have."""
+        single = self._posterior.design.single
+        return {c: label for c, label in _given(labels).items() if single.get(c) != label_text(label)}
+
+    def _strangers(self, labels: dict[str, object]) -> Iterator[tuple[GroupTerm, str, np.ndarray, str]]:
+        """Yield effects of labels in columns whose runs have one other label: term, parameter, draws, and labels.
+
+        One label says nothing of how far groups differ: the spread is drawn from its prior. Two groups of a population
+        differ by the square root of two times as much as one differs from the mean.
+        """
+        posterior, design = self._posterior, self._posterior.design
+        new = {c for c in self._telling(labels) if c in design.single}
+        if not new:
+            return
+        used = {None, *(scaled.covariate for scaled in design.covariates)}
+        for parameter in (*design.law.parameter_names, NOISE):
+            for term in posterior.model.formula(parameter).groups:
+                if not new & set(term.factor) or term.covariate not in used:
+                    continue
+                who = ":".join("any" if labels.get(c) is None else label_text(labels[c]) for c in term.factor)
+                name, draws = f"{parameter}{term.name}", len(posterior.z)
+                middle, scale = posterior.model.spread_prior(parameter, term.factor, term.covariate).normal(
+                    "positive"
+                )
+                tau = np.exp(middle + scale * self._rng("spread", name).normal(size=draws))
+                own = self._rng("new", name, who).normal(size=draws)
+                yield term, parameter, np.clip(np.sqrt(2) * tau * own, -APART, APART), who
 
     def _cells_for(self, labels: dict[str, object], missing: list[str]) -> np.ndarray:
         """Whose labels stand in for the missing ones: one cell in each draw, the same for every parameter."""
         cells, draws = self._posterior.design.cells, len(self._posterior.z)
         match = np.ones(len(cells), dtype=bool)
-        for column, label in _given(labels).items():
+        told = self._telling(labels)
+        for column, label in told.items():
+            if column not in cells:
+                continue
             same = (cells[column] == label_text(label)).to_numpy()
             # A label that no run has says nothing about which cells are like it.
             match &= same if same.any() else True
         candidates = np.flatnonzero(match) if match.any() else np.arange(len(cells))
         if not missing:
             return np.repeat(candidates[:1], draws)
-        return self._rng("mixture", *missing, *map(str, _given(labels).values())).choice(
-            candidates, size=draws
-        )
+        return self._rng("mixture", *missing, *map(str, told.values())).choice(candidates, size=draws)
 
     def _new_group(self, effects: Effects, who: str) -> np.ndarray:
         # The observed levels' mean is itself uncertain about the population's: hence the factor beside tau.

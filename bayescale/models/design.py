@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -63,6 +63,8 @@ class Design:
         On the law's parameters, and on sigma, the scale of the noise.
     notes : tuple of str
         What was dropped from the pooling, and why.
+    single : dict of str
+        The one label of each grouping column that has no other: it drops out of the pooling, and is known.
     """
 
     model: Model
@@ -82,6 +84,13 @@ class Design:
     effects: tuple[Effects, ...]
     noise_effects: tuple[Effects, ...]
     notes: tuple[str, ...]
+    single: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def known_labels(self) -> dict[str, tuple[str, ...]]:
+        """Labels that the runs have, by grouping column, those with one label included."""
+        several = {str(c): tuple(map(str, dict.fromkeys(self.cells[c]))) for c in self.cells.columns}
+        return several | {column: (label,) for column, label in self.single.items()}
 
     @property
     def law(self) -> Law:
@@ -250,7 +259,7 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
             )
     if len(runs) < 2:
         raise DesignError(f"a fit needs at least two runs: the table has {len(runs)} after filtering")
-    labels, notes = _grouping_labels(model, runs)
+    labels, single, notes = _grouping_labels(model, runs)
     cells, cell = _cells(labels)
     covariates, said = _covariates(model, runs)
     notes += said
@@ -298,6 +307,7 @@ def make_design(model: Model, runs: pd.DataFrame) -> Design:
         effects=tuple(effects),
         noise_effects=tuple(noisier),
         notes=tuple(dict.fromkeys(notes)),
+        single=single,
     )
 
 
@@ -326,9 +336,10 @@ def _told(
     return kept, notes
 
 
-def _grouping_labels(model: Model, runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The usable grouping columns as text, and a note for each that is not."""
+def _grouping_labels(model: Model, runs: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
+    """Return the usable grouping columns as text, the label of those that have one, and a note for each not used."""
     labels, notes = pd.DataFrame(index=range(len(runs))), []
+    single: dict[str, str] = {}
     for column in model.grouping_columns:
         if column in RESERVED:
             raise DesignError(
@@ -347,12 +358,13 @@ def _grouping_labels(model: Model, runs: pd.DataFrame) -> tuple[pd.DataFrame, li
                 "have one; fill it in, or leave these rows out with --where"
             )
         elif len(values.unique()) == 1:
+            single[column] = label_text(values.iloc[0])
             notes.append(
-                f"column {column!r} has the one level {label_text(values.iloc[0])!r}: it drops out of the pooling"
+                f"column {column!r} has the one level {single[column]!r}: it drops out of the pooling"
             )
         else:
             labels[column] = [label_text(value) for value in values]
-    return labels, notes
+    return labels, single, notes
 
 
 def _typical(values: Array) -> float:

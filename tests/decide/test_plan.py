@@ -166,7 +166,7 @@ def test_runs_of_new_groups_are_planned_from_draws(posterior: bs.Posterior) -> N
     assert within(posterior, known)
     for new in (known.assign(task="latin"), known.drop(columns="task")):
         assert not within(posterior, new)
-        assert posterior.plan(new, known, budget=1e13, most=1).candidates["gain"].item() > 0
+        assert posterior.plan(new, known, budget=1e13, most=1, new_groups=True).candidates["gain"].item() > 0
 
 
 def test_quantities_by_name(posterior: bs.Posterior) -> None:

@@ -107,7 +107,8 @@ def test_an_action_that_the_runs_say_nothing_about(
     posterior: bs.Posterior, groups: dict[str, str], said: str
 ) -> None:
     with pytest.raises(DecisionError) as error:
-        posterior.decide(bs.Decision(actions=(BIG.model_copy(update={"groups": groups}),), target_loss=2.0))
+        action = BIG.model_copy(update={"groups": groups})
+        posterior.decide(bs.Decision(actions=(action,), target_loss=2.0, new_groups=True))
     assert said in str(error.value)
 
 

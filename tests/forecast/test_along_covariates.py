@@ -75,7 +75,10 @@ def test_new_and_missing_groups_have_slopes_of_their_own(fitted: bs.Posterior) -
     assert np.std(np.log(new[1] / new[0])) > 2 * np.std(np.log(known[1] / known[0]))
     mixed = fitted.predict(point(context=512.0))
     assert mixed["group"].item() == "mixture over task"
-    assert fitted.predict(point(task="latin", context=512.0))["group"].item() == "new: task=latin"
+    assert (
+        fitted.predict(point(task="latin", context=512.0), new_groups=True)["group"].item()
+        == "new: task=latin"
+    )
 
 
 def test_a_missing_covariate_is_named_and_one_outside_is_said(fitted: bs.Posterior) -> None:

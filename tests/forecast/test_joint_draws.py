@@ -21,12 +21,16 @@ def curves() -> bs.Posterior:
 
 def noise_of(posterior: bs.Posterior, table: pd.DataFrame) -> np.ndarray:
     """Joint draws of log loss less its expectation, shape (draws, points)."""
-    made = posterior.predict(table, draws=True)
-    return np.log(made.to_numpy()) - np.log(posterior.predict(table, of="mean", draws=True).to_numpy())
+    made = posterior.predict(table, draws=True, new_groups=True)
+    return np.log(made.to_numpy()) - np.log(
+        posterior.predict(table, of="mean", draws=True, new_groups=True).to_numpy()
+    )
 
 
 def test_draws_come_with_labels(curves: bs.Posterior) -> None:
-    made = curves.predict(points(3, 1.0, run_id="new").assign(task=["code", "docs", "latin"]), draws=True)
+    made = curves.predict(
+        points(3, 1.0, run_id="new").assign(task=["code", "docs", "latin"]), draws=True, new_groups=True
+    )
     assert made.dims == ("draw", "point") and made.shape == (4000, 3)
     assert made["group"].to_numpy().tolist() == ["known", "known", "new: task=latin"]
     assert made["run"].to_numpy().tolist() == [0, 0, 0]
@@ -73,7 +77,7 @@ def test_rows_of_a_fitted_run_share_what_is_left_of_its_effect(curves: bs.Poster
 
 def test_new_groups_and_drift_are_shared(curves: bs.Posterior) -> None:
     table = points(3, 1.5, task="latin").assign(task=["latin", "latin", "greek"])
-    loss = np.log(curves.predict(table, of="mean", draws=True).to_numpy())
+    loss = np.log(curves.predict(table, of="mean", draws=True, new_groups=True).to_numpy())
     assert np.corrcoef(loss[:, 0], loss[:, 1])[0, 1] > 0.99
     assert abs(np.corrcoef(loss[:, 0], loss[:, 2])[0, 1]) < 0.6
     drifted = np.log(curves.predict(points(2, 1.5), of="mean", draws=True).to_numpy())

@@ -57,7 +57,7 @@ def test_a_new_run_scatters_as_its_group_does(fitted: bs.Posterior) -> None:
     new = noise_scale(fitted, point(task="latin"), 0.0)[:, 0]
     # The population's: around the middle one, as widely as groups differ.
     assert np.std(np.log(new)) > 0.7
-    assert fitted.predict(point(task="latin"))["group"].item() == "new: task=latin"
+    assert fitted.predict(point(task="latin"), new_groups=True)["group"].item() == "new: task=latin"
     again = noise_scale(fitted, pd.concat([point(task="latin"), point(task="latin")]), 0.0)
     assert np.array_equal(again[:, 0], new) and np.array_equal(again[:, 1], new)
 

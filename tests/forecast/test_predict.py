@@ -69,7 +69,9 @@ def test_a_group_from_a_wide_population_has_a_forecast(
 
     monkeypatch.setattr(expected, "natural_at", wide)
     assert np.isfinite(
-        posterior.predict(point(architecture="lstm", task="prose")).filter(like="q").to_numpy()
+        posterior.predict(point(architecture="lstm", task="prose"), new_groups=True)
+        .filter(like="q")
+        .to_numpy()
     ).all()
 
 
@@ -84,7 +86,7 @@ def test_a_new_group_is_not_a_thousand_times_the_others(posterior: bs.Posterior)
 def test_groups_known_mixed_and_new(posterior: bs.Posterior) -> None:
     known = posterior.predict(point(architecture="gpt", task="code"), of="mean")
     mixed = posterior.predict(point(architecture="gpt", task=None), of="mean")
-    new = posterior.predict(point(architecture="gpt", task="latin"), of="mean")
+    new = posterior.predict(point(architecture="gpt", task="latin"), of="mean", new_groups=True)
     assert [t["group"].item() for t in (known, mixed, new)] == [
         "known",
         "mixture over task",
