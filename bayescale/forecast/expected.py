@@ -137,7 +137,7 @@ class Predictor:
 
         It is the same for a cell in every call, so that differences between points mean something.
         """
-        posterior, design = self._posterior, self._posterior.design
+        posterior = self._posterior
         draws = len(posterior.z)
         out = np.zeros((draws, len(points)))
         for axis, distance in beyond(posterior, points).items():

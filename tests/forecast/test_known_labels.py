@@ -53,7 +53,7 @@ DOORS: dict[str, Callable[[bs.Posterior, str, bool], object]] = {
     "allocate": lambda p, task, new: p.allocate(
         [1e13], groups=pd.DataFrame({"task": [task]}), new_groups=new
     ),
-    "cheapest": lambda p, task, new: p.cheapest(3.5, groups=pd.DataFrame({"task": [task]}), new_groups=new),
+    "cheapest": lambda p, task, new: p.cheapest(2.6, groups=pd.DataFrame({"task": [task]}), new_groups=new),
     "versus": lambda p, task, new: p.versus("task", [1e13], ["docs", task], new_groups=new),
 }
 
