@@ -18,9 +18,10 @@ from bayescale.posterior import PosteriorData
 from bayescale.report import sentences, tables
 from bayescale.report.contrasts import LEVEL, contrasts
 from bayescale.report.errors import ReportError
-from bayescale.report.figures import Plate, equation, plates, residuals
+from bayescale.report.figures import Plate, equation, plates
 from bayescale.report.figures.parameters import ordered
 from bayescale.report.frontier import frontier
+from bayescale.report.reservations import reservations
 from bayescale.report.subject import Subject
 from bayescale.runs import check_runs
 from bayescale.runs.atomic import replace_files
@@ -109,15 +110,17 @@ def _context(subject: Subject, drawn: dict[str, Plate]) -> dict[str, Any]:
         "title": sentences.title(subject),
         "figures": drawn,
         "verdict": _verdict(subject),
-        "actions": tables.actions(verdict) if verdict is not None else None,
+        "actions": tables.actions(verdict) if verdict is not None and verdict.believed else None,
         "first": tables.first_runs(verdict) if verdict is not None and len(verdict.first) else None,
         "first_note": sentences.first_runs(verdict.first)
         if verdict is not None and len(verdict.first)
         else "",
-        "cautions": _cautions(subject),
+        "answered": verdict is not None and verdict.reason is None,
+        "reservations": (held_by := reservations(subject)),
+        "cautions": _cautions(subject, {one.sentence for one in held_by}),
         "banner": sentences.health_banner(health),
         "health": health,
-        "health_note": sentences.health_summary(health),
+        "health_note": sentences.health_summary(health, subject.checked),
         "checks": [(c, shortest(c.value)) for c in health.checks],
         "predictive": tables.predictive(subject.diagnosis),
         "predictive_note": sentences.predictive_summary(subject.diagnosis),
@@ -189,18 +192,15 @@ def _verdict(subject: Subject) -> dict[str, str]:
     }
 
 
-def _cautions(subject: Subject) -> list[str]:
-    said = [
-        sentences.bend(subject.run_flops, residuals.residuals(subject)),
-        sentences.isoflop_caution(subject.isoflop),
-    ]
-    if subject.checked is not None:
-        said.insert(0, sentences.coverage_caution(subject.checked))
-    if subject.verdict is not None:
-        table = subject.verdict.table.dropna(subset=["params"])
-        said += subject.verdict.details
-        said += sentences.extrapolation(table) + sentences.range_caution(table, subject.posterior.runs)
-    return [line for line in said if line]
+def _cautions(subject: Subject, said_above: set[str]) -> list[str]:
+    """Return what is worth knowing about the answer, beside what its box says."""
+    if subject.verdict is None or not subject.verdict.believed:
+        return []
+    verdict = subject.verdict
+    table = verdict.table.dropna(subset=["params"])
+    said = [*verdict.details, *sentences.extrapolation(table)]
+    said += sentences.range_caution(table, subject.posterior.runs)
+    return [line for line in said if line and line not in said_above]
 
 
 def _equation(subject: Subject) -> bytes | None:

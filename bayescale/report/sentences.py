@@ -28,6 +28,7 @@ WORDS = {"go": "Go", "no-go": "No-go", "run first": "Run first", "not from these
 """Probability below which a count is taken for more than bad luck."""
 DEAREST = 1.5
 """Runs within this factor of the dearest one's compute are the dearest runs."""
+UNCHECKED_FORECAST = "No held-out runs were given, so nothing here shows that the forecast is right."
 SETTLES = 0.7
 """A run that leaves more than this share of the standard deviation is said to settle little: half the variance."""
 TONES = {"go": "go", "no-go": "nogo", "run first": "first", "not from these data": "unknown"}
@@ -151,10 +152,16 @@ def health_banner(health: Health) -> str:
     return ""
 
 
-def health_summary(health: Health) -> str:
-    """Return the gate in a sentence."""
+def health_summary(health: Health, held: HeldOut | None = None) -> str:
+    """Return the gate in a sentence, and what it leaves to the held-out check."""
     passed = sum(c.verdict == "PASS" for c in health.checks)
-    return f"{passed} of {len(health.checks)} checks passed: {health.verdict}."
+    said = (
+        f"{passed} of {len(health.checks)} checks passed: {health.verdict}. They are about the sampling and the fit to "
+        "these runs, and say nothing of forecasts beyond them: those "
+    )
+    if held is None:
+        return f"{said}only held-out runs can check, and none were given."
+    return f"{said}the held-out check is about, and the forecast {'failed' if held.broken else 'held'} there."
 
 
 def extrapolation(table: pd.DataFrame) -> list[str]:
@@ -302,9 +309,8 @@ def reach(held: HeldOut, dearest: float) -> str:
 def no_holdout() -> str:
     """Return what stands in place of the check."""
     return (
-        "No held-out runs were given, so nothing here shows that the forecast is right. Keep the "
-        "dearest runs out of the "
-        "fit and give them to the report as holdout."
+        f"{UNCHECKED_FORECAST} Keep the dearest runs out of the fit and give them to the report as holdout. The checks "
+        "of the fit's health do not stand in for it: they are about the sampling and the fit to these runs."
     )
 
 

@@ -224,6 +224,10 @@ def test_failed_gate_is_loud(posterior, decision, tmp_path):
     assert "Not from these data" in html
     assert "tone-unknown" in html
     assert "Chains disagree. Sample longer." in html
+    # No probability of it stands at the top, and what to do stands in the verdict's box.
+    top = html[html.index('<section class="verdict') : html.index("<h2>")]
+    assert "P(loss" not in top and "%" not in top
+    assert 'data-kind="failed_fit"' in top and "Sample longer" in top and "with reservations" not in top
 
 
 def test_table_without_groups_and_with_oddities(tmp_path):
