@@ -173,7 +173,12 @@ def check_run(
             )
         )
     if not new_groups:
-        refuse_unknown_labels(posterior.design, run.groups, f"{who}: ", "`new_groups = true` in the decision")
+        refuse_unknown_labels(
+            posterior.design,
+            run.groups,
+            f"{who}: ",
+            "`new_groups = true` in the decision (--new-groups on the command line)",
+        )
     law = posterior.model.definition
     covariates = [scaled.covariate for scaled in posterior.design.covariates]
     taken = {*law.inputs, *(name for c in covariates for name in c.names)}

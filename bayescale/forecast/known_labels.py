@@ -18,8 +18,8 @@ LISTED = 12
 """Labels that a message lists at most."""
 SHORTEST = 4
 """Letters of a column's name below which one edit makes any name of another."""
-SAY_NEW = "`new_groups=True`"
-"""How a caller in Python says that a label is new."""
+SAY_NEW = "`new_groups=True` (--new-groups on the command line)"
+"""How a caller says that a label is new."""
 
 
 class LabelReason(StrEnum):

@@ -144,7 +144,9 @@ def test_the_commands(posterior: bs.Posterior, tmp_path: Path) -> None:
     options = ["--beside", "without.nc", "--weights", "weights.json"]
     done = command("predict", "with.nc", "points.csv", *options, "--json")
     assert done.returncode == 0, done.stderr
-    assert [row["fit"] for row in json.loads(done.stdout)] == ["chinchilla"] * 2 + [name] * 2 + [AVERAGE] * 2
+    assert [row["fit"] for row in json.loads(done.stdout)["predictions"]] == ["chinchilla"] * 2 + [
+        name
+    ] * 2 + [AVERAGE] * 2
     done = command("report", "with.nc", *options)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "report.html").read_text("utf-8")
