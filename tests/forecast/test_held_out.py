@@ -91,8 +91,8 @@ def test_the_rate_of_false_alarms_is_nominal(
     """Over 200 sets of runs that the model itself makes, also where rows share runs."""
     of_curves, table = ROWS[name]
     fitted = curves if of_curves else posterior
-    made = np.log(fitted.predict(table, draws=True, seed=5).to_numpy())
-    expected = np.log(fitted.predict(table, of="mean", draws=True).to_numpy())
+    made = np.log(fitted.predict(table, draws=True, new_groups=True, seed=5).to_numpy())
+    expected = np.log(fitted.predict(table, of="mean", draws=True, new_groups=True).to_numpy())
     reference = Reference.of(expected, given_runs(fitted, table, typical_se(fitted)))
     at = np.random.default_rng(2).choice(len(made), SIMULATIONS, replace=False)
     found = np.array([reference.check(made[i]).p_value for i in at])
