@@ -13,7 +13,7 @@ from benchmarks.verdicts.page import headline, write
 from benchmarks.verdicts.results import FOLDER, Record, add, known, missing_tables
 from benchmarks.verdicts.run import run_table
 from benchmarks.verdicts.summary import frame
-from benchmarks.verdicts.worlds import FAMILIES, PER_TABLE
+from benchmarks.verdicts.worlds import FAMILIES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,10 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="folder of the results; with it no page is written")
     chosen = parser.parse_args(arguments)
     folder, families = chosen.folder or FOLDER, chosen.family or list(FAMILIES)
-    tables = -(-chosen.worlds // (PER_TABLE * len(FAMILIES)))
+    worlds = -(-chosen.worlds // len(FAMILIES))
     failed = 0
     if not chosen.page:
-        missing = missing_tables(known(folder, chosen.fresh), families, tables)
+        missing = missing_tables(known(folder, chosen.fresh), families, worlds)
         for done, records in enumerate(_asked(missing, chosen.jobs), start=1):
             add(folder, records)
             failed += not records

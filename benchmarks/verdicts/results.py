@@ -8,7 +8,7 @@ from typing import Any
 from bayescale.revisions import outdated
 from benchmarks import kept
 from benchmarks.published.tables import ROOT
-from benchmarks.verdicts.worlds import FAMILIES, PER_TABLE, REVISION
+from benchmarks.verdicts.worlds import FAMILIES, PER_TABLE, REVISION, table_of
 
 FOLDER = ROOT / "benchmarks" / "verdicts" / "results"
 
@@ -41,13 +41,16 @@ def add(folder: Path, records: list[Record]) -> None:
         kept.append_lines(path_of(folder, family), [r for r in records if r["family"] == family])
 
 
-def missing_tables(records: list[Record], families: list[str], tables: int) -> list[tuple[str, int]]:
-    """Return the tables, by kind and number, that some world is missing of: table by table, every kind in turn."""
+def missing_tables(records: list[Record], families: list[str], worlds: int) -> list[tuple[str, int]]:
+    """Return the tables, by kind and number, that some of the first worlds of a family are missing of.
+
+    In an order that makes every family's worlds in step, so that an interrupted run is of all of them.
+    """
     there = {(record["family"], record["index"]) for record in records}
     missing = {
-        (FAMILIES[family], index // PER_TABLE): None
-        for index in range(PER_TABLE * tables)
+        (FAMILIES[family], table_of(family, index)): None
         for family in families
+        for index in range(worlds)
         if (family, index) not in there
     }
-    return list(missing)
+    return sorted(missing, key=lambda at: (at[1] * PER_TABLE[at[0]], list(FAMILIES.values()).index(at[0])))

@@ -46,7 +46,7 @@ def _record(world: World, posterior: bs.Posterior, fit_cpu_s: float, compiled: i
     return {
         "family": world.family,
         "index": world.index,
-        "table": table_of(world.index),
+        "table": table_of(world.family, world.index),
         "seed": posterior.provenance["seed"],
         "revision": REVISION,
         "revisions": revisions_of(*PARTS),
