@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.verdicts.tables import HIGH, KINDS, RATIO, draw_table
 from benchmarks.verdicts.truth import FLOPS_PER_PARAM_TOKEN, Truth, draw_drift
 
-REVISION = 2
+REVISION = 1
 """Revision of the worlds, their questions and their scores: raise it where a change makes kept results others."""
 
 SEED = 24
