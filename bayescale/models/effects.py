@@ -111,7 +111,11 @@ def effects_on(
     """The effects on a parameter and then on its slopes, those of fewer columns first; and what was dropped."""
     effects: list[Effects] = []
     notes: list[str] = []
-    tags = {(g.covariate, tuple(c for c in g.factor if c in cells)): g.tag for g in formula.groups}
+    tags: dict[tuple[Covariate | None, tuple[str, ...]], str] = {}
+    for g in formula.groups:
+        # An interaction that has lost a column is the other's effect, which may have a tag.
+        whole = (g.covariate, tuple(c for c in g.factor if c in cells))
+        tags[whole] = tags.get(whole) or g.tag
     for covariate in (None, *formula.every_covariate):
         if covariate is not None and covariate not in covariates:
             continue

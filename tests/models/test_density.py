@@ -153,6 +153,13 @@ def test_an_interaction_with_a_column_that_drops_out_is_what_is_left_of_it(runs:
     assert cell_parameters(z, layout_of(design), data_of(design))["E"].shape == (2,)
 
 
+def test_what_is_left_of_an_interaction_takes_no_tag_away(runs: pd.DataFrame) -> None:
+    formula = "1 + (1|p|architecture) + (1|architecture:task)"
+    model = Model.load("chinchilla").model_copy(update={"pooling": {"E": formula, "A": formula}})
+    design = make_design(model, runs.drop(columns="task"))
+    assert [(e.name, e.tag) for e in design.effects] == [("E|architecture", "p"), ("A|architecture", "p")]
+
+
 def test_whole_number_labels_are_the_same_with_and_without_a_blank_beside_them(runs: pd.DataFrame) -> None:
     design = make_design(
         Model.load("chinchilla"), runs.assign(architecture=(runs["architecture"] == "gpt").astype(float))
