@@ -8,8 +8,17 @@ import pytest
 from scipy.stats import kruskal, kstest
 
 import bayescale as bs
-from bayescale.inference.fit_check import bartels, check_fit, kruskal_wallis
+from bayescale.inference.fit_check import (
+    Residuals,
+    _binned,
+    _noise,
+    bartels,
+    check_fit,
+    kruskal_wallis,
+    one_apart,
+)
 from bayescale.inference.start import find_start
+from bayescale.laws.base import Range
 from bayescale.models import Model, make_design
 from bayescale.models.arrays import data_of
 from bayescale.models.layout import layout_of
@@ -117,3 +126,32 @@ def test_a_smooth_curve_that_the_law_cannot_follow_fails() -> None:
     runs = pd.DataFrame({"width": x, "loss": 2 * x**-0.35 - 2.9})
     found = checks(runs, Model.load("E + A * width**-alpha"))
     assert found["noise"].verdict == "FAIL" and found["noise"].value > 0.05
+
+
+def test_sizes_without_gaps_are_cut_into_bins() -> None:
+    x = np.geomspace(1e6, 1e8, 41)
+    found = _binned(x)
+    assert list(np.bincount(found)) == [6, 6, 6, 5, 6, 6, 6]
+    assert (np.diff(found) >= 0).all() and np.ptp(np.log10(x[found == 0])) < 0.3
+    assert list(_binned(np.array([3e8, 1e8, 1.1e8, 1e9]))) == [1, 0, 0, 2]
+
+
+def test_one_group_that_lies_apart_among_many_is_found_and_none_is_by_chance() -> None:
+    rng = np.random.default_rng(4)
+    groups = np.repeat(np.arange(10), 8)
+    aside = rng.standard_t(5, size=80) + 20 * (groups == 3)
+    assert kruskal_wallis(aside, groups) > 1e-3 and one_apart(aside, groups) < 1e-6
+    few = np.repeat(np.arange(9), 4)
+    assert one_apart(rng.standard_t(5, size=36) - 20 * (few == 8), few) < 5e-4
+    found = np.array([one_apart(rng.standard_t(5, size=36), few) for _ in range(100)])
+    assert (found < 0.05).mean() <= 0.11
+
+
+def test_noise_that_the_model_states_is_no_alarm() -> None:
+    x = np.geomspace(1e6, 1e9, 30)
+    runs = pd.DataFrame({"params": x, "loss": 1.5 + 60 * x**-0.3})
+    model = Model.load("E + A * params**-alpha")
+    stated = model.model_copy(update={"noise": model.noise.model_copy(update={"sigma": Range(0.02, 0.3)})})
+    nine = Residuals(np.zeros(30), np.zeros(30), np.full(30, 0.09), np.full(50, 0.09), np.full(50, 20.0))
+    assert _noise(make_design(model, runs), nine, 1.0).verdict == "REVIEW"
+    assert _noise(make_design(stated, runs), nine, 1.0).verdict == "PASS"
