@@ -42,26 +42,27 @@ def sigmas(design: Design, start: Start) -> np.ndarray:
     return np.array([float(noise_of(mode, layout, data)["sigma"]) for mode in start.modes])
 
 
-def check_narrow_first(worse: int, seed: int) -> None:
+def check_narrow(worse: int, seed: int) -> None:
     design = designed(worse, seed)
     start = find_start(layout_of(design), data_of(design), np.random.default_rng(0))
     found = sigmas(design, start)
-    assert found[0] < 2 * NOISE
     assert start.log_evidence[0] == 0 and (np.diff(start.log_evidence) <= 0).all()
-    # Up to eighteen the broad mode has less than a thousandth of the mass; from there on it comes nearer.
-    assert len(found) == 1 if worse <= 18 else found[1:] == pytest.approx([0.056] * (len(found) - 1), rel=0.1)
+    # Up to eighteen the broad mode has less than a thousandth of the mass; from there on it comes near, or first.
+    narrow, broad = found[found < 2 * NOISE], found[found >= 2 * NOISE]
+    assert len(narrow) == 1 and broad == pytest.approx([0.056] * len(broad), rel=0.1)
+    assert len(broad) == 0 or worse > 18
 
 
 @pytest.mark.parametrize("worse", [0, 6, 12, 18, 20])
-def test_the_narrow_mode_is_found_and_comes_first(worse: int) -> None:
-    check_narrow_first(worse, seed=0)
+def test_the_narrow_mode_is_found(worse: int) -> None:
+    check_narrow(worse, seed=0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("worse", range(21))
-def test_the_narrow_mode_comes_first_at_any_contamination(worse: int, seed: int) -> None:
-    check_narrow_first(worse, seed)
+def test_the_narrow_mode_is_found_at_any_contamination(worse: int, seed: int) -> None:
+    check_narrow(worse, seed)
 
 
 @pytest.mark.parametrize("worse, first", [(20, "narrow"), (23, "broad")])
