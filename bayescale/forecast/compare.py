@@ -123,11 +123,11 @@ def compare_posteriors(
     first = posteriors[names[0]]
     for name in names[1:]:
         _same_rows(names[0], first, name, posteriors[name])
-    sound = [name for name in names if posteriors[name].health().verdict != "FAIL"]
+    sound = [name for name in names if posteriors[name].health().sampling.verdict != "FAIL"]
     # The likelihood is a run's: all its rows are left out together.
     unit = "run" if first.design.several else "row"
     table = pd.DataFrame(
-        {"model": names, "health": [posteriors[name].health().verdict for name in names]}
+        {"model": names, "health": [posteriors[name].health().sampling.verdict for name in names]}
     ).set_index("model", drop=False)
     if sound:
         table = table.join(_leave_one_out({name: posteriors[name] for name in sound}))
@@ -150,7 +150,7 @@ def compare_posteriors(
         fitted=len(first.runs),
         held_out=0 if holdout is None else len(holdout),
         left_out=unit,
-        notes=tuple(_notes(table, unit, first)),
+        notes=(*_notes(table, unit, first), *_misfits(posteriors)),
         slopes=slopes[0] if slopes else None,
         records=records,
     )
@@ -348,6 +348,15 @@ def _strength(row: pd.Series) -> str:
 def _difference(row: pd.Series) -> str:
     gap, error = row["elpd_diff"], row["elpd_diff_se"]
     return f"difference in elpd {gap:.1f}, standard error {error:.1f}"
+
+
+def _misfits(posteriors: Mapping[str, PosteriorData]) -> list[str]:
+    """Which laws do not fit their runs: ranked among the others, and nothing to decide from."""
+    return [
+        f"{name} does not fit its runs ({', '.join(check.name for check in missed)}): {missed[0].advice}"
+        for name, posterior in posteriors.items()
+        if (missed := posterior.health().misfit)
+    ]
 
 
 def _notes(table: pd.DataFrame, unit: str, first: PosteriorData) -> list[str]:

@@ -23,6 +23,7 @@ class Check:
     limit: str
     where: str
     advice: str
+    about: Literal["sampling", "fit"] = "sampling"
 
     def __str__(self) -> str:
         at = f" at {self.where}" if self.where else ""
@@ -43,6 +44,16 @@ class Health:
     @property
     def passed(self) -> bool:
         return self.verdict == "PASS"
+
+    @property
+    def sampling(self) -> Health:
+        """The checks of the sampling alone: whether the draws are the posterior's, right or wrong as the law may be."""
+        return Health(tuple(check for check in self.checks if check.about == "sampling"))
+
+    @property
+    def misfit(self) -> tuple[Check, ...]:
+        """The checks of the fit that did not pass: the fitted model is not what made the runs."""
+        return tuple(check for check in self.checks if check.about == "fit" and check.verdict != "PASS")
 
     @property
     def missed(self) -> tuple[str, ...]:
