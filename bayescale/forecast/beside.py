@@ -55,7 +55,7 @@ def beside(
     Raises
     ------
     BesideError
-        Weights of other fits, none above zero, or of a fit that failed its health gate.
+        Weights of other fits, none above zero, or of a fit whose sampling failed the health gate.
     """
     shares = None if weights is None else _shares(posteriors, weights)
     pieces = [
@@ -109,7 +109,7 @@ def _shares(posteriors: Mapping[str, PosteriorData], weights: Mapping[str, float
         or not sum(weights.values())
     ):
         raise BesideError(f"weights are at least zero, and not all of them: got {dict(weights)}")
-    failed = [n for n, p in posteriors.items() if weights[n] and p.health().verdict == "FAIL"]
+    failed = [n for n, p in posteriors.items() if weights[n] and p.health().sampling.verdict == "FAIL"]
     if failed:
         raise BesideError(
             f"{', '.join(failed)} failed the health gate, and no average is made with it: mend it, or give it no weight"
