@@ -18,8 +18,6 @@ NO_ANSWER = (
     "fit again; `bayescale report FIT.nc` shows the failed fit in full."
 )
 CAUTION = "CAUTION: {fit} passed its health gate with reservations. Read the checks above before acting on the answer."
-FAILED_FIT = "failed_fit"
-"""Reason of a refusal, as `bayescale.decide.RefusalReason` has it."""
 
 
 @contextmanager
@@ -53,7 +51,9 @@ def answering(
     if health.verdict == "FAIL" and not despite:
         note(NO_ANSWER.format(fit=fit))
         if as_json:
-            say_json({"answer": None, "reason": FAILED_FIT, "health": health.to_dict()})
+            from bayescale.decide.refusal import RefusalReason
+
+            say_json({"answer": None, "reason": RefusalReason.FAILED_FIT.value, "health": health.to_dict()})
         raise typer.Exit(1)
     with with_health(health.to_dict()):
         yield
